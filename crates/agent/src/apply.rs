@@ -1,0 +1,255 @@
+//! One write, made: what the directory refuses is tried again with what it will take.
+
+use rollcall_directory::accounts::{AccountState, OBJECT_CLASS, control_text};
+use rollcall_directory::uniqueness::{Candidates, who_holds};
+use rollcall_directory::{Add, Error as DirectoryError, password};
+use rollcall_engine::reconcile;
+use rollcall_model::config::target;
+use rollcall_model::desired::DesiredState;
+use rollcall_model::ids::{ChangeId, Epoch};
+use rollcall_model::killpoint::KillPoint;
+use rollcall_model::outcome::RefusedValue;
+use rollcall_model::plan::{Failure, Write, WriteRequest};
+use rollcall_model::{Code, Dn, Random, limits};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::{Session, trouble, within};
+use crate::fence::{Fence, Permit};
+use crate::journal::{Intent, Journal, Record};
+use crate::refusal::{Hunt, Next, is_about_a_value};
+use crate::{Error, fault};
+
+/// Attributes whose values must not be part of a password.
+const NAMES: &[&str] = &["sAMAccountName", "displayName", "givenName", "sn", "userPrincipalName"];
+
+/// How a write ended.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// It is made, perhaps without the refused values, or under another cn.
+    Done {
+        write: Write,
+        refused: Vec<RefusedValue>,
+    },
+    /// Every value of it was refused; nothing was written.
+    Nothing {
+        refused: Vec<RefusedValue>,
+    },
+    Failed {
+        write: Write,
+        failure: Failure,
+        refused: Vec<RefusedValue>,
+    },
+    /// The object is not as it was observed.
+    Stale(Failure),
+    /// No answer: whether it was made has to be looked up.
+    Unknown,
+    /// Surely not made: the controller takes no requests of ours now.
+    Unavailable,
+    /// This agent may write no more under this epoch; not made.
+    Over,
+}
+
+/// What all writes of a window have in common.
+pub(crate) struct Writer<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) fence: &'a Fence,
+    pub(crate) epoch: Epoch,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// What was tried so far for one write.
+struct Tries {
+    passwords: u32,
+    fallback_cn: bool,
+    hunt: Option<(Hunt, Failure)>,
+}
+
+impl Writer<'_> {
+    /// Makes the write of a journalled intent.
+    pub(crate) async fn make(
+        &self,
+        journal: &mut Journal,
+        intent: &Intent,
+        desired: &DesiredState,
+    ) -> Result<Made, Error> {
+        let mut write = intent.write.clone();
+        let mut tries = Tries { passwords: 1, fallback_cn: false, hunt: None };
+        loop {
+            // Attempts before this one were refused: nothing is written yet.
+            let Some(permit) = self.permit().await else { return Ok(Made::Over) };
+            fault::reached(KillPoint::BeforeLdapWrite);
+            let answer = within(self.send(&write)).await;
+            fault::reached(KillPoint::AfterLdapWrite);
+            drop(permit);
+            let error = match answer {
+                Ok(()) => {
+                    let refused = tries.hunt.as_mut().map(|(hunt, first)| hunt.made(first)).unwrap_or_default();
+                    return Ok(Made::Done { write, refused });
+                }
+                Err(DirectoryError::Unreachable { .. }) => return Ok(Made::Unknown),
+                Err(error) => error,
+            };
+            let failure = trouble(&error);
+            let revised = match failure.code {
+                Code::BindRefused | Code::EndpointUnavailable => return Ok(Made::Unavailable),
+                Code::StalePlan => return Ok(Made::Stale(failure)),
+                Code::PasswordRefused if is_add(&write) && tries.passwords < limits::PASSWORD_TRIES_MAX => {
+                    tries.passwords += 1;
+                    continue;
+                }
+                _ => self.revise(&write, failure, desired, &mut tries).await,
+            };
+            match revised {
+                Ok(next) => write = next,
+                Err(Some(failure)) => {
+                    let refused = tries.hunt.as_mut().map(|(hunt, _)| hunt.take()).unwrap_or_default();
+                    return Ok(Made::Failed { write, failure, refused });
+                }
+                Err(None) => {
+                    let refused = tries.hunt.as_mut().map(|(hunt, _)| hunt.take()).unwrap_or_default();
+                    return Ok(Made::Nothing { refused });
+                }
+            }
+            // What is about to be written is not what the journal says: say so first.
+            let intent = Box::new(Intent { write: write.clone(), ..intent.clone() });
+            journal.append([Record::Intent { intent }])?;
+            journal.sync().await?;
+        }
+    }
+
+    /// Leave for one write, asked for immediately before it.
+    async fn permit(&self) -> Option<Permit> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            permit = self.fence.permit(self.epoch) => permit,
+        }
+    }
+
+    /// The write to try after a refusal; `Err(None)`: nothing is left to write.
+    async fn revise(
+        &self,
+        write: &Write,
+        failure: Failure,
+        desired: &DesiredState,
+        tries: &mut Tries,
+    ) -> Result<Write, Option<Failure>> {
+        match failure.code {
+            Code::EntryConflict | Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique => {
+                let taken = self.who_holds(write).await;
+                if matches!(taken, Some(("cn", _))) && is_add(write) && !tries.fallback_cn {
+                    tries.fallback_cn = true;
+                    return Ok(reconcile::with_cn(write, &reconcile::fallback_cn(desired)));
+                }
+                Err(Some(conflict(failure, taken)))
+            }
+            _ if is_about_a_value(&failure) => {
+                let (hunt, _) = tries.hunt.get_or_insert_with(|| (Hunt::new(write.clone(), desired), failure.clone()));
+                match hunt.refused(&failure) {
+                    Next::Try(write) => Ok(write),
+                    Next::Nothing => Err(None),
+                    Next::GiveUp => Err(Some(failure)),
+                }
+            }
+            _ => Err(Some(failure)),
+        }
+    }
+
+    async fn send(&self, write: &Write) -> Result<(), DirectoryError> {
+        let directory = &*self.session.directory;
+        match &write.request {
+            WriteRequest::Add { container, cn, attributes, enabled, must_change_password } => {
+                let mut all: std::collections::BTreeMap<String, Vec<String>> =
+                    attributes.iter().map(|attribute| (attribute.name.clone(), attribute.values.clone())).collect();
+                let state = if *enabled { AccountState::Enabled } else { AccountState::Disabled };
+                all.insert("objectClass".to_owned(), vec![OBJECT_CLASS.to_owned()]);
+                all.insert("userAccountControl".to_owned(), vec![control_text(state.control_of_new())]);
+                if *must_change_password {
+                    all.insert("pwdLastSet".to_owned(), vec!["0".to_owned()]);
+                }
+                let add = Add { dn: container.child("CN", cn), attributes: all };
+                directory.add(&add, Some(&self.password(write))).await
+            }
+            WriteRequest::Modify { guid, changes, .. } => directory.modify(*guid, changes).await,
+            WriteRequest::Move { guid, dn, container } => directory.rename(*guid, dn.rdn(), container).await,
+        }
+    }
+
+    /// A password without parts of the person's names in it.
+    fn password(&self, write: &Write) -> SecretString {
+        let WriteRequest::Add { cn, attributes, .. } = &write.request else { return SecretString::default() };
+        let mut parts: Vec<&str> = attributes
+            .iter()
+            .filter(|attribute| NAMES.iter().any(|name| attribute.name.eq_ignore_ascii_case(name)))
+            .flat_map(|attribute| attribute.values.iter().map(String::as_str))
+            .collect();
+        parts.push(cn);
+        password::generate(self.random, &parts, self.session.password_chars_min)
+    }
+
+    /// Which value of the write another object holds, and who it is.
+    async fn who_holds(&self, write: &Write) -> Option<(&'static str, Dn)> {
+        let candidates = match &write.request {
+            WriteRequest::Add { container, cn, attributes, .. } => {
+                let value = |name: &str| {
+                    let attribute = attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))?;
+                    attribute.values.first().cloned()
+                };
+                Candidates {
+                    sam_account_name: value(target::SAM_ACCOUNT_NAME),
+                    user_principal_name: value(target::USER_PRINCIPAL_NAME),
+                    dn: Some(container.child("CN", cn)),
+                }
+            }
+            WriteRequest::Modify { changes, .. } => {
+                let value = |name: &str| {
+                    let change = changes.iter().find(|change| change.name.eq_ignore_ascii_case(name))?;
+                    change.new.first().cloned()
+                };
+                Candidates {
+                    sam_account_name: value(target::SAM_ACCOUNT_NAME),
+                    user_principal_name: value(target::USER_PRINCIPAL_NAME),
+                    dn: None,
+                }
+            }
+            WriteRequest::Move { dn, container, .. } => {
+                let name = dn.leaf_value().unwrap_or_default();
+                Candidates { dn: Some(container.child("CN", &name)), ..Candidates::default() }
+            }
+        };
+        let directory = &*self.session.directory;
+        let domain = &self.session.root.default_naming_context;
+        within(who_holds(directory, domain, &candidates)).await.ok().flatten()
+    }
+}
+
+fn is_add(write: &Write) -> bool {
+    matches!(write.request, WriteRequest::Add { .. })
+}
+
+/// The failure with what the search found out.
+fn conflict(failure: Failure, taken: Option<(&'static str, Dn)>) -> Failure {
+    let Some((attribute, holder)) = taken else { return failure };
+    let code = match attribute {
+        target::USER_PRINCIPAL_NAME => Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique,
+        _ => Code::EntryConflict,
+    };
+    let reason = format!("the {attribute} is taken by {holder}; change the value or its mapping");
+    Failure { code, reason, attribute: Some(attribute.to_owned()), ..failure }
+}
+
+/// Where a write's object is, or will be once it is made.
+pub(crate) fn dn_of(write: &Write) -> Dn {
+    match &write.request {
+        WriteRequest::Add { container, cn, .. } => container.child("CN", cn),
+        WriteRequest::Modify { dn, .. } => dn.clone(),
+        WriteRequest::Move { dn, container, .. } => Dn::from_directory(&format!("{},{}", dn.rdn(), container.as_str())),
+    }
+}
+
+/// An id for a write or a report.
+pub(crate) fn change_id(random: &dyn Random, now: rollcall_model::Timestamp) -> ChangeId {
+    ChangeId(random.uuid_v7(now))
+}

@@ -1,0 +1,239 @@
+//! The one domain controller that this agent works on: connected, checked, watched, and connected again.
+//!
+//! While it cannot be reached, refuses the bind or is the wrong one, nothing is worked on and no record fails; the
+//! link reports the trouble instead (semantics `ldap-errors`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rollcall_directory::{Error as DirectoryError, Filter, RootDse, Scope, Search, Write};
+use rollcall_model::plan::Failure;
+use rollcall_model::{Code, Random, limits};
+use rollcall_wire::link::Controller;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::backoff::Backoff;
+
+/// How often a connection that is not used is tried.
+const PROBE_MS: u64 = 5_000;
+/// How much longer than the adapter this agent waits for it.
+const ANSWER_GRACE_MS: u64 = 1_000;
+
+/// Opens connections to the directory: LDAP in earnest, a fake in tests.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// A connection that is bound, or why there is none.
+    async fn connect(&self) -> Result<Arc<dyn Write>, DirectoryError>;
+}
+
+/// A connection, checked.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) directory: Arc<dyn Write>,
+    pub(crate) root: RootDse,
+    /// Least length of a password by the domain's readable policy.
+    pub(crate) password_chars_min: usize,
+    number: u64,
+}
+
+/// What the link reports and the worker uses.
+#[derive(Clone, Default)]
+pub(crate) struct Condition {
+    pub(crate) session: Option<Session>,
+    pub(crate) trouble: Option<Failure>,
+}
+
+impl Condition {
+    /// For the link's frames.
+    pub(crate) fn controller(&self) -> Option<Controller> {
+        self.session.as_ref().map(|session| Controller {
+            host: session.root.dns_host_name.clone(),
+            invocation_id: session.root.invocation_id.clone(),
+            highest_committed_usn: session.root.highest_committed_usn,
+            writable: session.root.writable,
+        })
+    }
+}
+
+/// Handle to the connection's keeper.
+#[derive(Clone)]
+pub(crate) struct Domain {
+    condition: watch::Sender<Condition>,
+    lost: Arc<Notify>,
+    /// `invocationId` of the controller that the service has named.
+    writing: Arc<Mutex<Option<String>>>,
+}
+
+impl Domain {
+    pub(crate) fn new() -> Self {
+        Self { condition: watch::Sender::default(), lost: Arc::default(), writing: Arc::default() }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
+    }
+
+    /// The service says which controller is written to; a session with another one is over.
+    pub(crate) fn write_to(&self, invocation_id: Option<String>) {
+        *self.writing() = invocation_id;
+        let current = self.condition.borrow().session.clone();
+        if current.is_some_and(|session| self.is_wrong(&session.root)) {
+            self.lost.notify_one();
+        }
+    }
+
+    fn writing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_wrong(&self, root: &RootDse) -> bool {
+        self.writing().as_ref().is_some_and(|named| !named.eq_ignore_ascii_case(&root.invocation_id))
+    }
+
+    /// A session that works, as soon as there is one.
+    pub(crate) async fn session(&self) -> Session {
+        let mut condition = self.condition.subscribe();
+        loop {
+            let current = condition.borrow_and_update().session.clone();
+            match current.filter(|session| !self.is_wrong(&session.root)) {
+                Some(session) => return session,
+                None => drop(condition.changed().await),
+            }
+        }
+    }
+
+    /// Reports that a session gave no answer.
+    pub(crate) fn lost(&self, session: &Session) {
+        let mut ended = false;
+        self.condition.send_if_modified(|condition| {
+            ended = condition.session.as_ref().is_some_and(|current| current.number == session.number);
+            if ended {
+                condition.session = None;
+                condition.trouble = Some(unreachable("the controller gave no answer"));
+            }
+            ended
+        });
+        if ended {
+            self.lost.notify_one();
+        }
+    }
+
+    /// Keeps a session until the end.
+    pub(crate) async fn keep(self, connector: Arc<dyn Connector>, random: Arc<dyn Random>, stop: CancellationToken) {
+        let mut backoff = Backoff::new(random);
+        let mut number = 0;
+        while !stop.is_cancelled() {
+            number += 1;
+            match self.open(&*connector, number).await {
+                Ok(session) => {
+                    info!(controller = %session.root.dns_host_name, "connected to the directory");
+                    backoff.reset();
+                    self.condition.send_replace(Condition { session: Some(session.clone()), trouble: None });
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.probe(session) => {}
+                    }
+                }
+                Err(trouble) => {
+                    warn!(code = %trouble.code, reason = %trouble.reason, "the directory cannot be worked on; the agent keeps trying");
+                    self.condition.send_replace(Condition { session: None, trouble: Some(trouble) });
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = backoff.wait() => {}
+            }
+        }
+    }
+
+    async fn open(&self, connector: &dyn Connector, number: u64) -> Result<Session, Failure> {
+        let directory = within(connector.connect()).await.map_err(|error| trouble(&error))?;
+        let root = within(directory.root_dse()).await.map_err(|error| trouble(&error))?;
+        if !root.writable {
+            let reason =
+                format!("{} is a read-only controller; name a writable one in directory.url", root.dns_host_name);
+            return Err(Failure::new(Code::EndpointUnavailable, None, reason));
+        }
+        if self.is_wrong(&root) {
+            let reason = format!(
+                "{} is not the controller that the service writes to; name that one in directory.url",
+                root.dns_host_name
+            );
+            return Err(Failure::new(Code::EndpointUnavailable, None, reason));
+        }
+        let policy = Search {
+            base: root.default_naming_context.clone(),
+            scope: Scope::Base,
+            filter: Filter::Present("objectClass".to_owned()),
+            attributes: vec!["minPwdLength".to_owned()],
+        };
+        let policy = within(directory.search(&policy)).await.unwrap_or_default();
+        let password_chars_min = policy
+            .first()
+            .and_then(|entry| entry.value("minPwdLength"))
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        Ok(Session { directory, root, password_chars_min, number })
+    }
+
+    /// Returns once the session is lost.
+    async fn probe(&self, session: Session) {
+        loop {
+            tokio::select! {
+                () = self.lost.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(PROBE_MS)) => {
+                    match within(session.directory.root_dse()).await {
+                        Ok(root) => {
+                            self.condition.send_modify(|condition| {
+                                if let Some(current) = &mut condition.session {
+                                    current.root.highest_committed_usn = root.highest_committed_usn;
+                                }
+                            });
+                            continue;
+                        }
+                        Err(error) => warn!(%error, "the controller was lost"),
+                    }
+                    self.lost(&session);
+                }
+            }
+            self.condition.send_if_modified(|condition| {
+                let open = condition.session.take().is_some();
+                if open {
+                    condition.trouble = Some(unreachable("the connection is being made anew"));
+                }
+                open
+            });
+            return;
+        }
+    }
+}
+
+/// An answer within the time that one may take.
+pub(crate) async fn within<T>(answer: impl Future<Output = Result<T, DirectoryError>>) -> Result<T, DirectoryError> {
+    // The adapter keeps the limit itself and closes what it gives up; this is the net below it.
+    let limit = Duration::from_millis(limits::LDAP_TIMEOUT_MS.unsigned_abs() + ANSWER_GRACE_MS);
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        let text = format!("no answer within {} ms", limits::LDAP_TIMEOUT_MS);
+        Err(DirectoryError::Unreachable { code: Code::TimeOut, text })
+    })
+}
+
+fn unreachable(reason: &str) -> Failure {
+    Failure::new(Code::EndpointUnavailable, None, reason)
+}
+
+/// A directory's error as a failure.
+pub(crate) fn trouble(error: &DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Refused { code, attribute, ldap } => Failure {
+            code: *code,
+            reason: format!("{}: result code {}, {}", code.reason(), ldap.result_code, ldap.diagnostic),
+            attribute: attribute.clone(),
+            ldap: Some(ldap.clone()),
+        },
+        DirectoryError::Unreachable { code, text } => Failure::new(*code, None, format!("{}: {text}", code.reason())),
+    }
+}

@@ -1,0 +1,70 @@
+//! The agent: dials out, observes, plans, journals, applies, reports.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`agent`] | [`Agent`]: options, run, handle |
+//! | [`config`], [`enrol`] | settings; the agent's key and identity |
+//! | `link`, `fence` | the WebSocket to the service; until when a write may start |
+//! | `controller` | the connection to the one domain controller |
+//! | `worker` | the task that works: `observe`, `apply` and `refusal`, `journal`, `recover` |
+//! | `policy` | what is never done, whatever the service asks for |
+//! | [`system`] | clocks and generator of the operating system |
+
+pub mod agent;
+pub mod config;
+pub mod enrol;
+pub mod fault;
+pub mod system;
+
+mod address;
+mod apply;
+mod backoff;
+mod controller;
+mod fence;
+mod files;
+mod journal;
+mod link;
+mod observe;
+mod policy;
+mod recover;
+mod refusal;
+mod worker;
+
+#[cfg(test)]
+mod testing;
+
+use std::path::PathBuf;
+
+pub use agent::{Agent, Handle, LdapConnector, Options};
+pub use controller::Connector;
+pub use fence::LeaseClock;
+
+/// What can go wrong here. Nothing of it shows a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{field}: {why}; {remedy}")]
+    Config { field: &'static str, why: String, remedy: &'static str },
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{} is used by another agent that runs", folder.display())]
+    FolderInUse { folder: PathBuf },
+    #[error("{} has format {format}, which this build does not know; run the build that wrote it until its journal is empty", path.display())]
+    JournalFormat { path: PathBuf, format: u32 },
+    #[error("{what}: {source}")]
+    Json { what: &'static str, source: serde_json::Error },
+    #[error("{} is there: this agent is enrolled already; remove it to enrol anew", path.display())]
+    Enrolled { path: PathBuf },
+    #[error("{} is missing: run `rollcall-agent enroll` first", path.display())]
+    NotEnrolled { path: PathBuf },
+    #[error("agent.key cannot be used; enrol anew")]
+    Key,
+    #[error("the service cannot be asked: {0}")]
+    Http(#[source] reqwest::Error),
+    #[error("the service refused the enrolment ({status}): {text}")]
+    EnrolmentRefused { status: u16, text: String },
+    #[error("{0}")]
+    Link(String),
+    /// The directory's options cannot be used.
+    #[error(transparent)]
+    Directory(#[from] rollcall_directory::Error),
+}

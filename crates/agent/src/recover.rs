@@ -1,0 +1,103 @@
+//! What an earlier run, or a lost connection, left open in the journal: looked up, and reported once.
+
+use rollcall_engine::reconcile::{self, Happened};
+use rollcall_model::ids::PersonId;
+use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
+use rollcall_model::person::Link;
+use rollcall_model::plan::{Write, WriteRequest};
+use rollcall_model::{Clock, Random};
+use tracing::info;
+
+use crate::Error;
+use crate::apply::{change_id, dn_of};
+use crate::controller::{Session, within};
+use crate::journal::{Intent, Journal, Open, Record};
+use crate::observe;
+
+/// Settles every intent without a result: it happened, or it is abandoned. `Ok(false)`: the directory gave no answer.
+pub(crate) async fn settle(journal: &mut Journal, session: &Session, clock: &dyn Clock) -> Result<bool, Error> {
+    let unsettled: Vec<Intent> =
+        journal.state().open.iter().filter(|open| open.result.is_none()).map(|open| open.intent.clone()).collect();
+    for intent in unsettled {
+        let looked = within(observe::one(
+            &*session.directory,
+            &session.root.default_naming_context,
+            intent.guid,
+            &intent.matching,
+            touched(&intent.write),
+        ));
+        // Neither silence nor a refused search settles anything; the next try may.
+        let Ok(entry) = looked.await else { return Ok(false) };
+        let record = if reconcile::happened(&intent.write, entry.as_ref()) == Happened::Yes {
+            info!(person = %intent.person, change = %intent.change, "a write whose answer was lost was made");
+            let change = AppliedChange {
+                id: intent.change,
+                action: intent.write.action,
+                at: clock.now(),
+                duration_ms: 0,
+                guid: entry.as_ref().map(|entry| entry.guid).or(intent.guid),
+                dn: entry.map_or_else(|| dn_of(&intent.write), |entry| entry.dn).as_str().to_owned(),
+                properties: reconcile::properties(&intent.write),
+                failure: None,
+                confirmed_after_crash: true,
+            };
+            Record::Result { change: Box::new(change) }
+        } else {
+            Record::Abandoned { changes: vec![intent.change] }
+        };
+        journal.append([record])?;
+    }
+    Ok(true)
+}
+
+/// Attributes that tell whether a write was made.
+fn touched(write: &Write) -> std::collections::BTreeSet<String> {
+    match &write.request {
+        WriteRequest::Modify { changes, .. } => changes.iter().map(|change| change.name.to_lowercase()).collect(),
+        WriteRequest::Add { .. } | WriteRequest::Move { .. } => std::collections::BTreeSet::new(),
+    }
+}
+
+/// Reports on the persons whose work ended half way and whose writes are all settled. The outcomes are in the journal,
+/// not yet synced.
+pub(crate) fn interrupt(journal: &mut Journal, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<Outcome>, Error> {
+    let mut persons: Vec<PersonId> = vec![];
+    for open in &journal.state().open {
+        if !persons.contains(&open.intent.person) {
+            persons.push(open.intent.person);
+        }
+    }
+    let mut outcomes = vec![];
+    for person in persons {
+        let own: Vec<&Open> = journal.state().open.iter().filter(|open| open.intent.person == person).collect();
+        let settled = own.iter().all(|open| open.result.is_some());
+        let (Some(last), true) = (own.last(), settled) else { continue };
+        let now = clock.now();
+        let changes: Vec<AppliedChange> = own.iter().filter_map(|open| open.result.clone()).collect();
+        outcomes.push(Outcome {
+            id: change_id(random, now),
+            person,
+            version: last.intent.version,
+            epoch: last.intent.epoch,
+            ended: now,
+            result: Conclusion::Interrupted,
+            link: created(&own),
+            dn: changes.iter().rev().find(|change| change.failure.is_none()).map(|change| change.dn.clone()),
+            changes,
+            confirmed: None,
+            refused: vec![],
+            warnings: vec![],
+            drift: vec![],
+            waits_for_manager: None,
+        });
+    }
+    journal.append(outcomes.iter().map(|outcome| Record::Outcome { outcome: Box::new(outcome.clone()) }))?;
+    Ok(outcomes)
+}
+
+/// An account that our own add made is this person's; nothing is confirmed of it yet.
+fn created(own: &[&Open]) -> Option<Link> {
+    let add = own.iter().find(|open| matches!(open.intent.write.request, WriteRequest::Add { .. }))?;
+    let result = add.result.as_ref().filter(|result| result.failure.is_none())?;
+    result.guid.map(|guid| Link { guid, confirmed: false, invocation_id: None, usn_changed: None })
+}

@@ -1,0 +1,305 @@
+//! A directory in memory, and what else the tests of this crate share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rollcall_directory::{Add, Error, Filter, Read, RootDse, Scope, Search, Write};
+use rollcall_model::config::Apply;
+use rollcall_model::desired::{
+    DesiredAccount, DesiredAttribute, DesiredContainer, DesiredState, Extent, IfAbsent, MatchRule, MayWrite,
+};
+use rollcall_model::ids::{ObjectGuid, PersonId, Version};
+use rollcall_model::observed::Entry;
+use rollcall_model::plan::{AttributeChange, LdapFailure};
+use rollcall_model::{Clock, Code, Dn, Random, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
+
+use crate::controller::Connector;
+use crate::fence::LeaseClock;
+
+pub(crate) const BASE: &str = "DC=corp,DC=test";
+pub(crate) const STAFF: &str = "OU=Staff,DC=corp,DC=test";
+pub(crate) const OTHER: &str = "OU=Other,DC=corp,DC=test";
+
+/// Both clocks, set by hand.
+#[derive(Default)]
+pub(crate) struct TestClock(pub(crate) AtomicI64);
+
+impl LeaseClock for TestClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000_000 + self.0.load(Ordering::SeqCst) * 1_000)
+    }
+}
+
+/// Different bytes at each call, the same in each run.
+#[derive(Default)]
+pub(crate) struct TestRandom(AtomicU64);
+
+impl Random for TestRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let mut x = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            *byte = x.to_le_bytes()[5];
+        }
+    }
+}
+
+/// What the next write meets.
+#[derive(Clone, Debug)]
+pub(crate) enum Strike {
+    Refuse(Code),
+    LoseBefore,
+    LoseAfter,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) strikes: VecDeque<Strike>,
+    /// Attributes that no write may hold, and whether the refusal names them.
+    pub(crate) refused: BTreeMap<String, bool>,
+    pub(crate) weak_passwords: u32,
+    pub(crate) passwords: Vec<String>,
+    /// Every write that was asked for.
+    pub(crate) asked: Vec<String>,
+    /// Every write that was made.
+    pub(crate) made: Vec<String>,
+    pub(crate) refuse_bind: bool,
+    pub(crate) down: bool,
+    pub(crate) delay_ms: u64,
+    /// Another administrator's edit, just before the next write.
+    pub(crate) meddling: VecDeque<(String, String)>,
+    next: u128,
+}
+
+/// An AD-like directory: unique names, values deleted before they are added.
+#[derive(Clone, Default)]
+pub(crate) struct FakeDirectory(pub(crate) Arc<Mutex<Inner>>);
+
+fn refused(code: Code, attribute: Option<&str>) -> Error {
+    let ldap = LdapFailure { result_code: 19, diagnostic: format!("refused: {code}"), dn: String::new() };
+    Error::Refused { code, attribute: attribute.map(str::to_owned), ldap }
+}
+
+fn lost() -> Error {
+    Error::Unreachable { code: Code::EndpointUnavailable, text: "the connection broke".to_owned() }
+}
+
+impl FakeDirectory {
+    pub(crate) fn set<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        change(&mut self.0.lock().unwrap())
+    }
+
+    pub(crate) fn made(&self) -> Vec<String> {
+        self.set(|inner| inner.made.clone())
+    }
+
+    pub(crate) fn entry(&self, dn: &str) -> Entry {
+        self.set(|inner| inner.entries.iter().find(|entry| entry.dn.as_str() == dn).cloned())
+            .unwrap_or_else(|| panic!("no {dn}"))
+    }
+
+    /// An account that is there already.
+    pub(crate) fn put(&self, dn: &str, attributes: &[(&str, &str)]) -> ObjectGuid {
+        self.set(|inner| {
+            let mut all: BTreeMap<String, Vec<String>> =
+                attributes.iter().map(|(name, value)| (name.to_lowercase(), vec![(*value).to_owned()])).collect();
+            all.entry("useraccountcontrol".to_owned()).or_insert_with(|| vec!["512".to_owned()]);
+            inner.insert(&Dn::from_directory(dn), all)
+        })
+    }
+
+    /// Before a write: delays, meddling, and what it meets. `Ok(true)`: the answer is lost after it is made.
+    async fn begin(&self, text: String, names: &[String]) -> Result<bool, Error> {
+        let delay = self.set(|inner| inner.delay_ms);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        self.set(|inner| {
+            if inner.down {
+                return Err(lost());
+            }
+            inner.asked.push(text);
+            if let Some((name, value)) = inner.meddling.pop_front() {
+                for entry in &mut inner.entries {
+                    entry.attributes.insert(name.clone(), vec![value.clone()]);
+                }
+            }
+            if let Some((name, is_named)) =
+                inner.refused.iter().find(|(name, _)| names.iter().any(|held| held.eq_ignore_ascii_case(name)))
+            {
+                let code = Code::HybridSynchronizationActiveDirectoryInvalidParameter;
+                return Err(refused(code, is_named.then_some(name.as_str())));
+            }
+            match inner.strikes.pop_front() {
+                None => Ok(false),
+                Some(Strike::Refuse(code)) => Err(refused(code, None)),
+                Some(Strike::LoseBefore) => Err(lost()),
+                Some(Strike::LoseAfter) => Ok(true),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn insert(&mut self, dn: &Dn, attributes: BTreeMap<String, Vec<String>>) -> ObjectGuid {
+        self.next += 1;
+        let guid = ObjectGuid(Uuid::from_u128(0xA000 + self.next));
+        let usn_changed = Some(i64::try_from(self.next).unwrap());
+        self.entries.push(Entry { dn: dn.clone(), guid, attributes, usn_changed });
+        guid
+    }
+}
+
+fn fits(filter: &Filter, entry: &Entry) -> bool {
+    match filter {
+        Filter::And(all) => all.iter().all(|one| fits(one, entry)),
+        Filter::Or(any) => any.iter().any(|one| fits(one, entry)),
+        Filter::Equal(name, _) if name == "objectCategory" || name == "objectClass" => true,
+        Filter::Equal(name, value) => entry.values(name).iter().any(|held| held.eq_ignore_ascii_case(value)),
+        Filter::Guid(guid) => entry.guid == *guid,
+        Filter::Present(_) => true,
+    }
+}
+
+#[async_trait]
+impl Read for FakeDirectory {
+    async fn root_dse(&self) -> Result<RootDse, Error> {
+        if self.set(|inner| inner.down) {
+            return Err(lost());
+        }
+        Ok(RootDse {
+            dns_host_name: "dc1.corp.test".to_owned(),
+            default_naming_context: Dn::from_directory(BASE),
+            invocation_id: "invocation-1".to_owned(),
+            highest_committed_usn: 1,
+            writable: true,
+        })
+    }
+
+    async fn search(&self, search: &Search) -> Result<Vec<Entry>, Error> {
+        self.set(|inner| {
+            if inner.down {
+                return Err(lost());
+            }
+            let within = |entry: &Entry| match search.scope {
+                Scope::Base => entry.dn.same_as(&search.base),
+                Scope::Subtree => entry.dn.is_within(&search.base),
+            };
+            Ok(inner.entries.iter().filter(|entry| within(entry) && fits(&search.filter, entry)).cloned().collect())
+        })
+    }
+}
+
+#[async_trait]
+impl Write for FakeDirectory {
+    async fn add(&self, add: &Add, password: Option<&SecretString>) -> Result<(), Error> {
+        let names: Vec<String> = add.attributes.keys().cloned().collect();
+        let is_lost = self.begin(format!("add {}", add.dn), &names).await?;
+        self.set(|inner| {
+            inner.passwords.push(password.unwrap().expose_secret().to_owned());
+            if inner.weak_passwords > 0 {
+                inner.weak_passwords -= 1;
+                return Err(refused(Code::PasswordRefused, None));
+            }
+            let sam = &add.attributes["sAMAccountName"][0];
+            let taken = |entry: &Entry| entry.dn.same_as(&add.dn) || entry.value("sAMAccountName") == Some(sam);
+            if inner.entries.iter().any(taken) {
+                return Err(refused(Code::EntryConflict, None));
+            }
+            let all = add.attributes.iter().map(|(name, values)| (name.to_lowercase(), values.clone())).collect();
+            inner.insert(&add.dn, all);
+            inner.made.push(format!("add {}", add.dn));
+            if is_lost { Err(lost()) } else { Ok(()) }
+        })
+    }
+
+    async fn modify(&self, guid: ObjectGuid, changes: &[AttributeChange]) -> Result<(), Error> {
+        let names: Vec<String> = changes.iter().map(|change| change.name.clone()).collect();
+        let text = format!("modify {}", names.join(" "));
+        let is_lost = self.begin(text.clone(), &names).await?;
+        self.set(|inner| {
+            let Some(entry) = inner.entries.iter_mut().find(|entry| entry.guid == guid) else {
+                return Err(refused(Code::StalePlan, None));
+            };
+            for change in changes {
+                let held = entry.values(&change.name).to_vec();
+                if change.old.iter().any(|old| !held.contains(old)) || (change.old.is_empty() && !held.is_empty()) {
+                    return Err(refused(Code::StalePlan, None));
+                }
+            }
+            for change in changes {
+                let values = entry.attributes.entry(change.name.to_lowercase()).or_default();
+                values.retain(|value| !change.old.contains(value));
+                values.extend(change.new.clone());
+            }
+            entry.usn_changed = entry.usn_changed.map(|usn| usn + 100);
+            inner.made.push(text);
+            if is_lost { Err(lost()) } else { Ok(()) }
+        })
+    }
+
+    async fn rename(&self, guid: ObjectGuid, rdn: &str, container: &Dn) -> Result<(), Error> {
+        let is_lost = self.begin(format!("move {rdn}"), &[]).await?;
+        self.set(|inner| {
+            if let Some(entry) = inner.entries.iter_mut().find(|entry| entry.guid == guid) {
+                entry.dn = Dn::from_directory(&format!("{rdn},{container}"));
+            }
+            inner.made.push(format!("move {rdn}"));
+            if is_lost { Err(lost()) } else { Ok(()) }
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for FakeDirectory {
+    async fn connect(&self) -> Result<Arc<dyn Write>, Error> {
+        if self.set(|inner| inner.refuse_bind) {
+            return Err(refused(Code::BindRefused, None));
+        }
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+/// A person with an account to be made in the staff container, with these further attributes.
+pub(crate) fn person(number: u128, name: &str, attributes: &[(&str, &str)]) -> DesiredState {
+    let attribute = |name: &str, value: &str, mandatory: bool| DesiredAttribute {
+        name: name.to_owned(),
+        values: vec![value.to_owned()],
+        apply: Apply::Always,
+        may_write: MayWrite::Yes,
+        mandatory,
+    };
+    let external_id = format!("E{number}");
+    let mut all = vec![attribute("sAMAccountName", name, true), attribute("employeeID", &external_id, true)];
+    all.extend(attributes.iter().map(|(name, value)| attribute(name, value, false)));
+    DesiredState {
+        person: PersonId(Uuid::from_u128(number)),
+        external_id: external_id.clone(),
+        version: Version(1),
+        link: None,
+        matching: vec![MatchRule { attribute: "employeeID".to_owned(), value: external_id }],
+        account: DesiredAccount::EnabledIfNewOrFirstLink,
+        if_absent: IfAbsent::Create,
+        extent: Extent::Everything,
+        attributes: all,
+        cn: Some(name.to_owned()),
+        container: DesiredContainer { mapped: None, default: Some(STAFF.to_owned()), may_move: false },
+        manager: None,
+        must_change_password: false,
+        enable_found_disabled: false,
+        last_left_enabled: None,
+        failure: None,
+        warnings: vec![],
+    }
+}

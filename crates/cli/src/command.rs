@@ -1,0 +1,111 @@
+//! The commands, one file a noun.
+
+mod agent;
+mod app;
+pub(crate) mod job;
+mod link;
+mod logs;
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::error::{Error, Exit};
+use crate::http::Client;
+use crate::printer::{Format, Printer};
+use crate::settings::{Options, Settings};
+use crate::{Context, Upload};
+
+/// The client's commands. The binary flattens them beside its own.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Applications: provisioning apps and the clients of the API
+    App {
+        #[command(subcommand)]
+        command: app::App,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Agents beside the domain controllers
+    Agent {
+        #[command(subcommand)]
+        command: agent::Agent,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// The job: settings, start, pause, state
+    Job {
+        #[command(subcommand)]
+        command: job::Job,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Upload a file and wait for the outcome of each operation
+    Upload {
+        #[command(flatten)]
+        command: Upload,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Read the provisioning log, newest first
+    Logs {
+        #[command(flatten)]
+        command: logs::Logs,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// The link between a person and their account
+    Link {
+        #[command(subcommand)]
+        command: link::Link,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+impl Command {
+    /// Does it. Errors are printed here; the exit code says the rest.
+    pub async fn run(self, context: Context) -> Exit {
+        let options = self.options();
+        let format = if options.json { Format::Json } else { Format::Text };
+        let printer = Printer::new(context.out.clone(), context.err.clone(), format, &context.environment);
+        match self.run_with(&context, &printer).await {
+            Ok(exit) => exit,
+            Err(error) => {
+                printer.error(&error);
+                error.exit()
+            }
+        }
+    }
+
+    fn options(&self) -> &Options {
+        match self {
+            Self::App { options, .. }
+            | Self::Agent { options, .. }
+            | Self::Job { options, .. }
+            | Self::Upload { options, .. }
+            | Self::Logs { options, .. }
+            | Self::Link { options, .. } => options,
+        }
+    }
+
+    async fn run_with(&self, context: &Context, printer: &Printer) -> Result<Exit, Error> {
+        let settings = Settings::resolve(self.options(), &context.environment)?;
+        for warning in &settings.warnings {
+            printer.warning(warning);
+        }
+        let client = Client::new(settings, Arc::clone(&context.clock), Arc::clone(&context.random))?;
+        let client = &client;
+        match self {
+            Self::App { command, .. } => command.run(client, printer).await,
+            Self::Agent { command, .. } => command.run(client, printer).await,
+            Self::Job { command, .. } => command.run(client, printer).await,
+            Self::Upload { command, .. } => command.run(client, printer).await,
+            Self::Logs { command, .. } => command.run(client, printer).await,
+            Self::Link { command, .. } => command.run(client, printer).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

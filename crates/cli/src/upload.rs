@@ -1,0 +1,93 @@
+//! `rollcall upload`: a file of any size, fifty operations to a request, then the outcome of each.
+
+mod plan;
+mod progress;
+mod read;
+mod report;
+mod send;
+mod wait;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rollcall_model::limits;
+use tokio::time::{Duration, Instant};
+
+use crate::command::job;
+use crate::error::{Error, Exit};
+use crate::http::Client;
+use crate::printer::Printer;
+use plan::Planner;
+use progress::Progress;
+use report::Report;
+
+/// What to upload, and how.
+#[derive(Args, Clone, Debug)]
+// A variant of the same name has a group of that name already.
+#[group(skip)]
+pub struct Upload {
+    /// A bulkUpload body with any number of operations, an array of user resources, or JSON lines; `-` reads stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Requests in flight at once
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = parse_parallel)]
+    pub parallel: usize,
+    /// Longest wait for outcomes, in seconds, once everything is sent; then exit 4
+    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Do not wait for outcomes
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Let these operations overtake others in the service
+    #[arg(long)]
+    pub urgent: bool,
+}
+
+fn parse_parallel(text: &str) -> Result<usize, String> {
+    let max = limits::CLIENT_PARALLEL_MAX;
+    text.parse().ok().filter(|n| (1..=max).contains(n)).ok_or_else(|| format!("a number from 1 to {max}"))
+}
+
+impl Upload {
+    pub(crate) async fn run(&self, client: &Client, printer: &Printer) -> Result<Exit, Error> {
+        let began = Instant::now();
+        let operations = read::operations(&self.file)?;
+        let target = job::target(client).await?;
+        let lane = if self.urgent { send::Lane::Urgent } else { send::Lane::Normal };
+        let total = operations.len();
+        let mut report = Report::new(total);
+        let progress = Progress::start(printer, "sent", total);
+        let planner = Planner::new(&operations);
+        let sender = send::Sender { client, url: target.bulk_upload(client)?, lane, parallel: self.parallel };
+        let sent = sender.send_all(&operations, planner, &mut report, &progress).await;
+        progress.finish();
+        report.seconds = began.elapsed();
+        if let Err(error) = sent {
+            // What was accepted is on disk there: say which uploads those are.
+            if !report.uploads.is_empty() {
+                report.print(printer)?;
+            }
+            return Err(error);
+        }
+        if self.no_wait {
+            report.print(printer)?;
+            return Ok(report.exit());
+        }
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        let progress = Progress::start(printer, "done", total);
+        let waited = wait::Waiter { client, deadline }.wait(&mut report, &progress).await;
+        progress.finish();
+        report.seconds = began.elapsed();
+        report.print(printer)?;
+        match waited? {
+            wait::End::AllFinal => Ok(report.exit()),
+            wait::End::TimedOut => {
+                printer.warning(&format!("not everything ended within {} s; the service goes on", self.timeout));
+                Ok(Exit::TimedOut)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

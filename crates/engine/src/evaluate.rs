@@ -1,0 +1,403 @@
+//! A person into a desired state: matching values, account state, container, manager, and the mapped attributes with
+//! the question which of them this version may write.
+
+mod prepare;
+mod row;
+
+use rollcall_model::config::{Apply, DeleteAction};
+use rollcall_model::desired::{
+    DesiredAccount, DesiredAttribute, DesiredContainer, DesiredManager, DesiredState, Extent, IfAbsent, MatchRule,
+    MayWrite,
+};
+use rollcall_model::ids::ObjectGuid;
+use rollcall_model::person::Person;
+use rollcall_model::plan::{Failure, Warning};
+use rollcall_model::{Code, Dn, SourceName, fold};
+use serde_json::Value as Json;
+
+use crate::expression::functions::part;
+use crate::scim;
+pub use prepare::{Prepared, Problem};
+use row::{Row, Yield};
+
+/// `rangeUpper` of cn (MS-ADA1 2.110).
+pub(crate) const CN_UNITS_MAX: usize = 64;
+/// Unknown attributes that are named in one outcome.
+const UNKNOWN_NAMED_MAX: usize = 10;
+
+/// What is to be done about a person.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluation {
+    /// The agent is to make this so.
+    Send(Box<DesiredState>),
+    /// Nothing is to be done, and why.
+    Skip(Code, Vec<Warning>),
+    /// Nothing can be done, and why.
+    Fail(Failure, Vec<Warning>),
+}
+
+/// The `externalId` of the person's manager, where the job maps one; a person is never their own.
+#[must_use]
+pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
+    let row = prepared.manager.as_ref()?;
+    let Ok(Yield::Values(values)) = row.evaluate(prepared, &person.record) else { return None };
+    values
+        .into_iter()
+        .next()
+        .filter(|value| crate::merge::is_possible_key(value.trim()))
+        .filter(|value| fold(value.trim()) != fold(person.external_id.trim()))
+}
+
+/// Evaluates one person. `manager_link` is the account of [`manager_of`]'s answer, where this job is linked to it.
+#[must_use]
+pub fn evaluate(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluation {
+    let mut run = Run { prepared, person, warnings: Vec::new() };
+    if person.pending.method == rollcall_model::operation::Method::Delete && !run.delete_is_nothing() {
+        return run.delete();
+    }
+    let (matching, unmatched) = run.matching();
+    let usable = person.link.is_some() || !matching.is_empty();
+    let result = match unmatched {
+        Some(failure) if person.link.is_none() => Err(failure),
+        _ => run.everything(&matching, manager_link),
+    };
+    match result {
+        Ok(state) => Evaluation::Send(Box::new(state)),
+        // A leaver is disabled whatever else is wrong.
+        Err(failure) if usable && run.active() == Some(false) => {
+            let mut state = run.account_only(matching);
+            state.failure = Some(failure);
+            Evaluation::Send(Box::new(state))
+        }
+        Err(failure) => Evaluation::Fail(failure, run.warnings),
+    }
+}
+
+/// One evaluation on its way.
+struct Run<'a> {
+    prepared: &'a Prepared,
+    person: &'a Person,
+    warnings: Vec<Warning>,
+}
+
+impl Run<'_> {
+    fn warn(&mut self, code: Code, attribute: &str, text: String) {
+        self.warnings.push(Warning { code, attribute: Some(attribute.to_owned()), text });
+    }
+
+    fn active(&self) -> Option<bool> {
+        scim::member(&self.person.record, "active").and_then(Json::as_bool)
+    }
+
+    /// A DELETE that the job ignores does not swallow what operations before it left to do.
+    fn delete_is_nothing(&self) -> bool {
+        let pending = &self.person.pending;
+        self.prepared.delete_action == DeleteAction::Off && (!pending.touched.is_empty() || pending.reevaluate)
+    }
+
+    fn delete(self) -> Evaluation {
+        if self.prepared.delete_action == DeleteAction::Off {
+            return Evaluation::Skip(Code::DeleteIgnored, self.warnings);
+        }
+        let (matching, _) = self.matching();
+        // Nor does one that finds no link swallow the `active` false that came before it.
+        let left = self.active() == Some(false) && self.person.pending.touched.contains("active");
+        if self.person.link.is_none() && (!left || matching.is_empty()) {
+            return Evaluation::Skip(Code::NotLinked, self.warnings);
+        }
+        Evaluation::Send(Box::new(self.account_only(matching)))
+    }
+
+    /// The usable matching rules, and what is wrong with the person as far as matching goes.
+    fn matching(&self) -> (Vec<MatchRule>, Option<Failure>) {
+        let (mut rules, mut wrong) = (Vec::new(), None);
+        for row in &self.prepared.matching {
+            let value = match row.evaluate(self.prepared, &self.person.record) {
+                Ok(Yield::Values(values)) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
+                Ok(Yield::Nothing | Yield::Clear) => None,
+                Err(failure) => {
+                    wrong.get_or_insert(failure);
+                    None
+                }
+            };
+            let Some(value) = value else { continue };
+            match too_long(&row.target, &value) {
+                Some(failure) => {
+                    wrong.get_or_insert(failure);
+                }
+                None => rules.push(MatchRule { attribute: row.target.clone(), value }),
+            }
+        }
+        if rules.is_empty() && wrong.is_none() {
+            let names: Vec<&str> = self.prepared.matching.iter().map(|row| row.target.as_str()).collect();
+            let reason =
+                format!("the record has no value for {}; send the attribute it comes from", names.join(" or "));
+            wrong = Some(Failure::new(Code::ImportSkipped, names.first().copied(), reason));
+        }
+        (rules, wrong)
+    }
+
+    /// The whole desired state, or the first thing that makes the record unusable.
+    fn everything(&mut self, matching: &[MatchRule], link: Option<ObjectGuid>) -> Result<DesiredState, Failure> {
+        let account = self.account()?;
+        let container = self.container()?;
+        let manager = self.manager(link)?;
+        let attributes = self.attributes()?;
+        let cn = self.cn()?;
+        self.name_unknown();
+        let mut state = self.account_only(matching.to_vec());
+        let creates = self.active() != Some(false) || self.prepared.create_inactive;
+        state.if_absent = if creates { IfAbsent::Create } else { IfAbsent::Skip };
+        state.extent = Extent::Everything;
+        (state.account, state.container, state.manager) = (account, container, manager);
+        (state.attributes, state.cn) = (attributes, cn);
+        state.warnings = std::mem::take(&mut self.warnings);
+        Ok(state)
+    }
+
+    /// A state that disables and does nothing else.
+    fn account_only(&self, matching: Vec<MatchRule>) -> DesiredState {
+        let (person, prepared) = (self.person, self.prepared);
+        DesiredState {
+            person: person.id,
+            external_id: person.external_id.clone(),
+            version: person.version,
+            link: person.link.clone(),
+            matching,
+            account: DesiredAccount::Disabled,
+            if_absent: IfAbsent::Skip,
+            extent: Extent::AccountOnly,
+            attributes: Vec::new(),
+            cn: None,
+            container: DesiredContainer { mapped: None, default: prepared.container.clone(), may_move: false },
+            manager: None,
+            must_change_password: prepared.must_change_password,
+            enable_found_disabled: prepared.enable_found_disabled,
+            last_left_enabled: person.confirmed.as_ref().and_then(|confirmed| confirmed.enabled),
+            failure: None,
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// Semantics `active`, `disable`, `enable`.
+    fn account(&self) -> Result<DesiredAccount, Failure> {
+        let active = self.active();
+        if active == Some(false) {
+            return Ok(DesiredAccount::Disabled);
+        }
+        // A rule that reads `active` says nothing of a person for whom it was never sent.
+        let rule = self.prepared.account.as_ref().filter(|row| active.is_some() || !row.reads("active"));
+        if let Some(row) = rule
+            && let Yield::Values(values) = row.evaluate(self.prepared, &self.person.record)?
+            && values.first().is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        {
+            return Ok(DesiredAccount::Disabled);
+        }
+        let left_disabled = self.person.confirmed.as_ref().is_some_and(|confirmed| confirmed.enabled == Some(false));
+        let pending = &self.person.pending;
+        Ok(match active {
+            // A re-evaluation never enables.
+            _ if pending.reevaluate => DesiredAccount::EnabledIfNew,
+            None | Some(false) => DesiredAccount::EnabledIfNew,
+            Some(true) if pending.was_inactive || left_disabled => DesiredAccount::Enabled,
+            Some(true) => DesiredAccount::EnabledIfNewOrFirstLink,
+        })
+    }
+
+    /// Semantics `move`.
+    fn container(&self) -> Result<DesiredContainer, Failure> {
+        let mut container =
+            DesiredContainer { mapped: None, default: self.prepared.container.clone(), may_move: false };
+        let Some(row) = &self.prepared.parent else { return Ok(container) };
+        let Some(text) = self.one(row)? else { return Ok(container) };
+        let dn = Dn::parse(&text).map_err(|error| {
+            let reason = format!("{} yields no container: {error}; correct the mapping or the record", row.target);
+            Failure::new(Code::AttributeValidationFailed, Some(&row.target), reason)
+        })?;
+        if row.apply == Apply::OnCreate {
+            container.default = Some(text);
+            return Ok(container);
+        }
+        let pending = &self.person.pending;
+        let confirmed = self.person.confirmed.as_ref().and_then(|confirmed| confirmed.container.as_deref());
+        container.may_move = match confirmed {
+            Some(confirmed) => !dn.same_as(&Dn::from_directory(confirmed)),
+            None => row.is_touched(&pending.touched) || pending.reevaluate,
+        };
+        container.mapped = Some(text);
+        Ok(container)
+    }
+
+    fn cn(&self) -> Result<Option<String>, Failure> {
+        let Some(row) = &self.prepared.cn else { return Ok(None) };
+        if self.person.link.is_some() {
+            return Ok(None);
+        }
+        let text = self.one(row)?.or_else(|| row.default_value.clone()).unwrap_or_default();
+        let cut = part(text.trim().into(), 0, CN_UNITS_MAX).trim_end().to_owned();
+        Ok((!cut.is_empty()).then_some(cut))
+    }
+
+    /// The one value of a row that has no list.
+    fn one(&self, row: &Row) -> Result<Option<String>, Failure> {
+        Ok(match row.evaluate(self.prepared, &self.person.record)? {
+            Yield::Values(values) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
+            Yield::Nothing | Yield::Clear => None,
+        })
+    }
+
+    /// Semantics `manager`.
+    fn manager(&mut self, guid: Option<ObjectGuid>) -> Result<Option<DesiredManager>, Failure> {
+        let Some(row) = &self.prepared.manager else { return Ok(None) };
+        let Some(external_id) = self.one(row)?.map(|text| text.trim().to_owned()) else { return Ok(None) };
+        if fold(&external_id) == fold(self.person.external_id.trim()) {
+            self.warn(
+                Code::SelfReference,
+                &row.target,
+                format!("{external_id} is named as their own manager; none is set"),
+            );
+            return Ok(None);
+        }
+        // Waiting for somebody who can never be sent would wait for ever.
+        if !crate::merge::is_possible_key(&external_id) {
+            let text = "the manager's value can be nobody's externalId; none is set, correct it in the source";
+            self.warn(Code::UnableToResolveReferenceAttributeValue, &row.target, text.to_owned());
+            return Ok(None);
+        }
+        let matching = self
+            .prepared
+            .matching
+            .first()
+            .filter(|first| first.is_direct_external_id() && too_long(&first.target, &external_id).is_none())
+            .map(|first| MatchRule { attribute: first.target.clone(), value: external_id.clone() });
+        let confirmed = self.person.confirmed.as_ref().and_then(|confirmed| confirmed.manager.as_deref());
+        let differs = confirmed.is_none_or(|confirmed| fold(confirmed) != fold(&external_id));
+        let pending = &self.person.pending;
+        let may_write = may_write_if(differs || pending.reevaluate || row.is_touched(&pending.touched));
+        Ok(Some(DesiredManager { external_id, guid, matching: matching.into_iter().collect(), may_write }))
+    }
+
+    fn attributes(&mut self) -> Result<Vec<DesiredAttribute>, Failure> {
+        let prepared = self.prepared;
+        let mut attributes = Vec::with_capacity(prepared.attributes.len());
+        for row in prepared.attributes.iter().chain(&prepared.manager) {
+            if let Some(attribute) = self.attribute(row)? {
+                attributes.push(attribute);
+            }
+        }
+        Ok(attributes)
+    }
+
+    fn attribute(&mut self, row: &Row) -> Result<Option<DesiredAttribute>, Failure> {
+        let is_new = self.person.link.is_none();
+        // What is written in our own add only is of no account once there is an account.
+        if row.apply == Apply::OnCreate && !is_new {
+            return Ok(None);
+        }
+        let (values, apply) = match row.evaluate(self.prepared, &self.person.record)? {
+            // A reference is no attribute of its own, but for being cleared.
+            Yield::Values(_) if row.is_manager() => return Ok(None),
+            Yield::Values(values) => (values, row.apply),
+            Yield::Clear if !is_new => (Vec::new(), row.apply),
+            Yield::Nothing | Yield::Clear => match &row.default_value {
+                Some(value) if is_new => (vec![value.clone()], Apply::OnCreate),
+                _ => return Ok(None),
+            },
+        };
+        if !row.mandatory && self.is_refused(row, &values) {
+            return Ok(None);
+        }
+        let may_write = self.may_write(row, &values);
+        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory }))
+    }
+
+    /// Whether the directory refused just this before.
+    fn is_refused(&mut self, row: &Row, values: &[String]) -> bool {
+        let refused = &self.person.refused;
+        let Some(refused) = refused.get(&row.target_folded).or_else(|| refused.get(&row.target)) else { return false };
+        if refused.schema_version != self.prepared.schema_version || !same_set(&refused.values, values) {
+            return false;
+        }
+        let text = format!("the directory refused this value before and it is not sent again: {}", refused.reason);
+        self.warn(Code::AttributeRefused, &row.target, text);
+        true
+    }
+
+    /// Semantics `may-write`.
+    fn may_write(&self, row: &Row, values: &[String]) -> MayWrite {
+        let pending = &self.person.pending;
+        let confirmed = self.person.confirmed.as_ref().and_then(|all| all.attributes.get(&row.target_folded));
+        let differs = match confirmed {
+            Some(confirmed) => !same_set(confirmed, values),
+            // What was never ours is not cleared without being asked to.
+            None => !values.is_empty(),
+        };
+        may_write_if(differs || pending.reevaluate || row.is_touched(&pending.touched))
+    }
+
+    /// Names sent attributes that no schema and no mapping knows.
+    fn name_unknown(&mut self) {
+        let mut heads: Vec<&str> = self.person.pending.touched.iter().map(|key| head(key)).collect();
+        heads.dedup();
+        let unknown: Vec<&str> = heads
+            .into_iter()
+            .filter(|head| !head.starts_with("urn:") && !self.prepared.known_heads.contains(*head))
+            .take(UNKNOWN_NAMED_MAX)
+            .collect();
+        for head in unknown {
+            let name = scim::key_of(&self.person.record, head).unwrap_or_else(|| head.to_owned());
+            self.warn(
+                Code::UnknownAttributeIgnored,
+                &format!("/{name}"),
+                format!("no mapping uses the attribute {name}"),
+            );
+        }
+    }
+}
+
+fn may_write_if(yes: bool) -> MayWrite {
+    if yes { MayWrite::Yes } else { MayWrite::FirstLinkOnly }
+}
+
+/// The top-level name in a folded source name: `name` of `name.givenname`. An extension's stays whole.
+fn head(key: &str) -> &str {
+    if key.starts_with("urn:") { key } else { key.split(['.', '[']).next().unwrap_or(key) }
+}
+
+fn same_set(a: &[String], b: &[String]) -> bool {
+    a == b || (a.len() == b.len() && a.iter().all(|value| b.contains(value)) && b.iter().all(|value| a.contains(value)))
+}
+
+/// Longest values of attributes that jobs match on, in UTF-16 units (`rangeUpper`, MS-ADA1 and MS-ADA3; 20 for a
+/// user's sAMAccountName is SAM's own limit).
+const MATCHING_UNITS_MAX: &[(&str, usize)] = &[
+    ("employeeID", 16),
+    ("sAMAccountName", 20),
+    ("employeeNumber", 512),
+    ("employeeType", 256),
+    ("userPrincipalName", 1_024),
+    ("mail", 256),
+    ("cn", 64),
+    ("displayName", 256),
+];
+
+/// A matching value that the attribute cannot hold can never be found, nor be part of an add.
+fn too_long(attribute: &str, value: &str) -> Option<Failure> {
+    let (_, most) = MATCHING_UNITS_MAX.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute))?;
+    let units = value.encode_utf16().count();
+    (units > *most).then(|| {
+        let reason = format!(
+            "the matching value has {units} characters, {attribute} holds {most}; use a shorter identifier, or match on \
+             another attribute"
+        );
+        Failure::new(Code::MatchingValueTooLong, Some(attribute), reason)
+    })
+}
+
+/// Whether `name` is the plain attribute `externalId`.
+fn is_external_id(name: &SourceName) -> bool {
+    name.folded() == "externalid" || name.folded() == fold(&format!("{}:externalId", rollcall_model::source::CORE_USER))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,516 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rollcall_model::desired::{DesiredContainer, DesiredManager, MatchRule};
+use rollcall_model::ids::{ObjectGuid, PersonId, Version};
+use rollcall_model::outcome::RefusedValue;
+use rollcall_model::person::{Confirmed, Link};
+
+use super::*;
+
+const STAFF: &str = "OU=Staff,DC=corp,DC=example";
+const OTHER: &str = "OU=Other,DC=corp,DC=example";
+const BOSS: &str = "CN=Boss\\, Big,OU=Staff,DC=corp,DC=example";
+
+fn guid() -> ObjectGuid {
+    ObjectGuid("00112233-4455-6677-8899-aabbccddeeff".parse().unwrap())
+}
+
+fn attribute(name: &str, values: &[&str], may_write: MayWrite) -> DesiredAttribute {
+    let mandatory = ["employeeID", "sAMAccountName"].contains(&name);
+    let apply = if mandatory { Apply::OnCreate } else { Apply::Always };
+    let values = values.iter().map(|&value| value.to_owned()).collect();
+    DesiredAttribute { name: name.to_owned(), values, apply, may_write, mandatory }
+}
+
+/// A linked, active person of whom everything may be written.
+fn desired() -> DesiredState {
+    DesiredState {
+        person: PersonId("00000000-0000-0000-0000-000000000001".parse().unwrap()),
+        external_id: "E-1".to_owned(),
+        version: Version(1),
+        link: Some(Link { guid: guid(), confirmed: true, invocation_id: None, usn_changed: None }),
+        matching: vec![MatchRule { attribute: "employeeID".to_owned(), value: "E-1".to_owned() }],
+        account: DesiredAccount::EnabledIfNewOrFirstLink,
+        if_absent: IfAbsent::Create,
+        extent: Extent::Everything,
+        attributes: vec![
+            attribute("employeeID", &["E-1"], MayWrite::Yes),
+            attribute("sAMAccountName", &["ada"], MayWrite::Yes),
+            attribute("title", &["Countess"], MayWrite::Yes),
+        ],
+        cn: Some("Ada Byron".to_owned()),
+        container: DesiredContainer { mapped: None, default: Some(STAFF.to_owned()), may_move: false },
+        manager: None,
+        must_change_password: false,
+        enable_found_disabled: false,
+        last_left_enabled: Some(true),
+        failure: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn unlinked() -> DesiredState {
+    DesiredState { link: None, last_left_enabled: None, ..desired() }
+}
+
+fn entry(attributes: &[(&str, &[&str])]) -> Entry {
+    let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    held.insert("useraccountcontrol".to_owned(), vec!["512".to_owned()]);
+    held.insert("title".to_owned(), vec!["Countess".to_owned()]);
+    for (name, values) in attributes {
+        held.insert((*name).to_lowercase(), values.iter().map(|&value| value.to_owned()).collect());
+    }
+    let dn = Dn::parse("CN=Ada Byron,OU=Staff,DC=corp,DC=example").unwrap();
+    Entry { dn, guid: guid(), attributes: held, usn_changed: None }
+}
+
+fn linked(entry: Entry) -> Observed {
+    Observed { account: ObservedAccount::Linked(entry), manager: ObservedManager::NotAsked }
+}
+
+/// The plan in short: one text a write, then the verdict, then drift and warnings.
+fn short(plan: &Plan) -> String {
+    let mut parts: Vec<String> = plan.writes.iter().map(write_short).collect();
+    match &plan.verdict {
+        Verdict::Fulfilled => {}
+        Verdict::Skipped(code) => parts.push(format!("skipped {code}")),
+        Verdict::Failed(failure) => parts.push(format!("failed {}", failure.code)),
+    }
+    parts.extend(plan.drift.iter().map(|drift| format!("drift {} {:?}->{:?}", drift.name, drift.old, drift.new)));
+    parts.extend(plan.warnings.iter().map(|warning| format!("warning {}", warning.code)));
+    parts.join("; ")
+}
+
+fn write_short(write: &Write) -> String {
+    let changes: Vec<String> =
+        properties(write).iter().map(|change| format!("{} {:?}->{:?}", change.name, change.old, change.new)).collect();
+    format!("{:?} {}", write.action, changes.join(", "))
+}
+
+fn check(desired: &DesiredState, observed: &Observed, expected: &str) {
+    assert_eq!(short(&plan(desired, observed)), expected);
+}
+
+/// semantics: may-write, comparison (an unchanged account)
+#[test]
+fn changes_and_drift() {
+    check(&desired(), &linked(entry(&[])), "");
+    check(&desired(), &linked(entry(&[("title", &["Miss"])])), r#"Update title ["Miss"]->["Countess"]"#);
+    check(&desired(), &linked(entry(&[("title", &[])])), r#"Update title []->["Countess"]"#);
+    check(&desired(), &linked(entry(&[("title", &["countess"])])), r#"Update title ["countess"]->["Countess"]"#);
+    let mut state = desired();
+    state.attributes[2].may_write = MayWrite::FirstLinkOnly;
+    check(&state, &linked(entry(&[("title", &["Miss"])])), r#"drift title ["Miss"]->["Countess"]"#);
+    state.link.as_mut().unwrap().confirmed = false;
+    check(&state, &linked(entry(&[("title", &["Miss"])])), r#"Update title ["Miss"]->["Countess"]"#);
+    // On create only: what an existing account holds is its own.
+    check(&desired(), &linked(entry(&[("sAMAccountName", &["hers"]), ("employeeID", &["7"])])), "");
+}
+
+/// semantics: comparison
+#[test]
+fn values_that_are_the_same() {
+    let same = |name: &str, found: &[&str], wanted: &[&str], expected: &str| {
+        let mut state = desired();
+        state.attributes = vec![attribute(name, wanted, MayWrite::Yes)];
+        check(&state, &linked(entry(&[(name, found)])), expected);
+    };
+    same("accountExpires", &["0"], &["9223372036854775807"], "");
+    same("accountExpires", &["9223372036854775807"], &["0"], "");
+    same("accountExpires", &["1"], &["0"], r#"Update accountExpires ["1"]->["0"]"#);
+    same("countryCode", &["276"], &["0276"], "");
+    same("employeeNumber", &["276"], &["0276"], r#"Update employeeNumber ["276"]->["0276"]"#);
+    same("otherTelephone", &["a", "b"], &["b", "a"], "");
+    same("otherTelephone", &["a", "b"], &["b", "c", "c"], r#"Update otherTelephone ["a"]->["c"]"#);
+    same("secretary", &["cn=BOSS\\2c big, ou=staff,dc=corp,dc=example"], &[BOSS], "");
+    same("title", &["a"], &["a "], r#"Update title ["a"]->["a "]"#);
+}
+
+/// semantics: null-empty
+#[test]
+fn clearing() {
+    let mut state = desired();
+    state.attributes = vec![attribute("title", &[], MayWrite::Yes)];
+    check(&state, &linked(entry(&[])), r#"Update title ["Countess"]->[]"#);
+    check(&state, &linked(entry(&[("title", &[])])), "");
+    let matched = Observed { account: ObservedAccount::Matched(entry(&[])), manager: ObservedManager::NotAsked };
+    check(&DesiredState { attributes: state.attributes, ..unlinked() }, &matched, r#"drift title ["Countess"]->[]"#);
+}
+
+/// semantics: disable, enable
+#[test]
+fn account_states() {
+    use DesiredAccount::{Disabled, Enabled, EnabledIfNew, EnabledIfNewOrFirstLink};
+    let check = |account, last_left_enabled, setting, bits: &str, expected: &str| {
+        let state = DesiredState { account, last_left_enabled, enable_found_disabled: setting, ..desired() };
+        super::tests::check(&state, &linked(entry(&[("userAccountControl", &[bits])])), expected);
+    };
+    let (off, on) = (r#"Disable accountDisabled ["False"]->["True"]"#, r#"Enable accountDisabled ["True"]->["False"]"#);
+    check(Disabled, Some(true), false, "512", off);
+    check(Disabled, Some(true), false, "514", "");
+    check(Enabled, None, false, "514", on);
+    check(Enabled, None, false, "512", "");
+    check(EnabledIfNewOrFirstLink, None, false, "514", "");
+    check(EnabledIfNewOrFirstLink, Some(false), false, "514", "");
+    check(EnabledIfNewOrFirstLink, Some(true), false, "514", "warning AccountFoundDisabled");
+    check(EnabledIfNewOrFirstLink, Some(true), true, "514", on);
+    check(EnabledIfNew, Some(true), true, "514", "warning AccountFoundDisabled");
+    check(EnabledIfNew, None, false, "514", "");
+    // The other bits are not ours.
+    let state = DesiredState { account: Disabled, ..desired() };
+    let planned = plan(&state, &linked(entry(&[("userAccountControl", &["66048"])])));
+    let WriteRequest::Modify { changes, .. } = &planned.writes[0].request else { panic!() };
+    assert_eq!((changes[0].old[0].as_str(), changes[0].new[0].as_str()), ("66048", "66050"));
+    let planned = plan(&state, &linked(entry(&[("userAccountControl", &["-2147483136"])])));
+    let WriteRequest::Modify { changes, .. } = &planned.writes[0].request else { panic!() };
+    assert_eq!(changes[0].new[0], "-2147483134");
+    // First link is a cause, but not for one of whom `active` was never sent.
+    let first = |account| DesiredState { account, ..unlinked() };
+    let matched = Observed {
+        account: ObservedAccount::Matched(entry(&[("userAccountControl", &["514"])])),
+        manager: ObservedManager::NotAsked,
+    };
+    super::tests::check(&first(EnabledIfNewOrFirstLink), &matched, on);
+    super::tests::check(&first(EnabledIfNew), &matched, "");
+}
+
+/// semantics: disable (first, alone, and whatever else is wrong), enable (last)
+#[test]
+fn order_of_writes() {
+    let mut state = desired();
+    state.account = DesiredAccount::Disabled;
+    state.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: true };
+    check(
+        &state,
+        &linked(entry(&[("title", &["Miss"])])),
+        &format!(
+            r#"Disable accountDisabled ["False"]->["True"]; Move parentDistinguishedName ["{STAFF}"]->["{OTHER}"]; Update title ["Miss"]->["Countess"]"#
+        ),
+    );
+    state.account = DesiredAccount::Enabled;
+    let found = linked(entry(&[("title", &["Miss"]), ("userAccountControl", &["514"])]));
+    let actions: Vec<Action> = plan(&state, &found).writes.iter().map(|write| write.action).collect();
+    assert_eq!(actions, [Action::Move, Action::Update, Action::Enable]);
+    let broken = DesiredState {
+        account: DesiredAccount::Disabled,
+        extent: Extent::AccountOnly,
+        failure: Some(Failure::new(Code::ExpressionFailed, None, "x")),
+        ..state
+    };
+    check(
+        &broken,
+        &linked(entry(&[("title", &["Miss"])])),
+        r#"Disable accountDisabled ["False"]->["True"]; failed ExpressionFailed"#,
+    );
+}
+
+/// semantics: link, match, protected, inactive-no-account
+#[test]
+fn accounts_that_are_not_written() {
+    let observed = |account| Observed { account, manager: ObservedManager::NotAsked };
+    let dn = || Dn::parse(BOSS).unwrap();
+    check(&desired(), &observed(ObservedAccount::LinkGone), "failed InvalidAnchor");
+    check(&desired(), &observed(ObservedAccount::Absent), "failed InvalidAnchor");
+    check(&unlinked(), &observed(ObservedAccount::Several(vec![dn(), dn()])), "failed DuplicateTargetEntries");
+    check(&unlinked(), &observed(ObservedAccount::ClaimedByAnother(dn())), "failed LinkedToAnotherPerson");
+    let off = DesiredState { account: DesiredAccount::Disabled, if_absent: IfAbsent::Skip, ..unlinked() };
+    check(&off, &observed(ObservedAccount::Absent), "skipped InactiveWithoutAccount");
+    let broken = DesiredState { failure: Some(Failure::new(Code::ExpressionFailed, None, "x")), ..off.clone() };
+    check(&broken, &observed(ObservedAccount::Absent), "failed ExpressionFailed");
+    for (name, value) in [("adminCount", "1"), ("isCriticalSystemObject", "TRUE")] {
+        check(&off, &observed(ObservedAccount::Matched(entry(&[(name, &[value])]))), "failed ProtectedAccount");
+    }
+    let blind = linked(entry(&[("userAccountControl", &[])]));
+    check(&desired(), &blind, "failed HybridSynchronizationActiveDirectoryInsufficientAccessRights");
+}
+
+/// semantics: create
+#[test]
+fn one_add() {
+    let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
+    let add = format!(
+        r#"Create cn []->["Ada Byron"], parentDistinguishedName []->["{STAFF}"], accountDisabled []->["False"], employeeID []->["E-1"], sAMAccountName []->["ada"], title []->["Countess"]"#
+    );
+    check(&unlinked(), &absent, &add);
+    let off = DesiredState { account: DesiredAccount::Disabled, ..unlinked() };
+    check(&off, &absent, &add.replace("[\"False\"]", "[\"True\"]"));
+    let mapped = DesiredContainer { mapped: Some(OTHER.to_owned()), default: Some(STAFF.to_owned()), may_move: false };
+    check(&DesiredState { container: mapped, ..unlinked() }, &absent, &add.replace(STAFF, OTHER));
+    let fails = |change: fn(&mut DesiredState), code: Code, attribute: &str| {
+        let mut state = unlinked();
+        change(&mut state);
+        let Verdict::Failed(failure) = plan(&state, &absent).verdict else { panic!("planned") };
+        assert_eq!((failure.code, failure.attribute.as_deref()), (code, Some(attribute)));
+    };
+    fails(|state| state.cn = None, Code::MandatoryFieldsMissing, "cn");
+    fails(|state| state.cn = Some(" ".to_owned()), Code::MandatoryFieldsMissing, "cn");
+    fails(|state| drop(state.attributes.remove(1)), Code::MandatoryFieldsMissing, "sAMAccountName");
+    fails(|state| drop(state.attributes.remove(0)), Code::MandatoryFieldsMissing, "employeeID");
+    fails(|state| state.container.default = None, Code::ContainerNotFound, "parentDistinguishedName");
+    fails(|state| state.container.default = Some("x".to_owned()), Code::ContainerNotFound, "parentDistinguishedName");
+    // An account that exists needs none of them.
+    let bare = DesiredState { cn: None, attributes: Vec::new(), ..unlinked() };
+    let matched = Observed { account: ObservedAccount::Matched(entry(&[])), manager: ObservedManager::NotAsked };
+    check(&bare, &matched, "");
+}
+
+/// semantics: move
+#[test]
+fn moves() {
+    let with = |may_move, state: DesiredState| DesiredState {
+        container: DesiredContainer { mapped: Some(OTHER.to_owned()), default: Some(STAFF.to_owned()), may_move },
+        ..state
+    };
+    let moved = format!(r#"Move parentDistinguishedName ["{STAFF}"]->["{OTHER}"]"#);
+    check(&with(true, desired()), &linked(entry(&[])), &moved);
+    check(&with(false, desired()), &linked(entry(&[])), &moved.replace("Move", "drift"));
+    let matched = Observed { account: ObservedAccount::Matched(entry(&[])), manager: ObservedManager::NotAsked };
+    check(&with(false, unlinked()), &matched, &moved);
+    let default_only = DesiredContainer { mapped: None, default: Some(OTHER.to_owned()), may_move: false };
+    check(&DesiredState { container: default_only, ..unlinked() }, &matched, "");
+    let mut spelled = with(true, desired());
+    spelled.container.mapped = Some("ou=staff, dc=CORP,dc=example".to_owned());
+    check(&spelled, &linked(entry(&[])), "");
+}
+
+/// semantics: manager
+#[test]
+fn managers() {
+    let with = |may_write| DesiredState {
+        manager: Some(DesiredManager { external_id: "E-2".to_owned(), guid: None, matching: Vec::new(), may_write }),
+        ..desired()
+    };
+    let seen =
+        |held: &[&str], manager| Observed { account: ObservedAccount::Linked(entry(&[("manager", held)])), manager };
+    let boss = || ObservedManager::Found(Dn::parse(BOSS).unwrap());
+    let (yes, first) = (with(MayWrite::Yes), with(MayWrite::FirstLinkOnly));
+    let set = format!("Update manager []->[{BOSS:?}]");
+    check(&yes, &seen(&[], boss()), &set);
+    check(&yes, &seen(&["cn=boss\\, BIG,ou=staff,dc=corp,dc=example"], boss()), "");
+    check(&first, &seen(&[], boss()), &set.replace("Update", "drift"));
+    check(&yes, &seen(&[], ObservedManager::NotFound), "warning UnableToResolveReferenceAttributeValue");
+    let absent = Observed { account: ObservedAccount::Absent, manager: boss() };
+    let create = DesiredState { link: None, ..with(MayWrite::Yes) };
+    let planned = plan(&create, &absent);
+    assert!(planned.warnings.is_empty() && !short(&planned).contains("manager"), "never part of the add");
+    let (own, dn) = (Dn::parse("CN=Ada,DC=x").unwrap(), Dn::parse(BOSS).unwrap());
+    let second = manager_after_create(&create, guid(), &own, &dn).unwrap();
+    assert_eq!(write_short(&second), set);
+    assert_eq!(manager_after_create(&create, guid(), &own, &own), None);
+    assert_eq!(manager_after_create(&desired(), guid(), &own, &dn), None);
+}
+
+#[test]
+fn what_is_needed_to_plan() {
+    let needed: Vec<String> = attributes_needed(&desired()).into_iter().collect();
+    assert_eq!(
+        needed,
+        [
+            "admincount",
+            "distinguishedname",
+            "employeeid",
+            "iscriticalsystemobject",
+            "manager",
+            "objectclass",
+            "samaccountname",
+            "title",
+            "useraccountcontrol"
+        ]
+    );
+}
+
+/// semantics: create (the refused attribute is left out, the taken name replaced)
+#[test]
+fn writes_can_be_reduced_and_renamed() {
+    let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
+    let add = plan(&unlinked(), &absent).writes.remove(0);
+    assert!(!write_short(&without(&add, "TITLE").unwrap()).contains("title"));
+    for kept in ["sAMAccountName", "employeeid", "unknown"] {
+        assert_eq!(without(&add, kept), None, "{kept}");
+    }
+    assert!(write_short(&with_cn(&add, "Other")).starts_with("Create cn []->[\"Other\"]"));
+    let mut state = desired();
+    state.attributes.push(attribute("info", &["i"], MayWrite::Yes));
+    let modify = plan(&state, &linked(entry(&[("title", &["Miss"])]))).writes.remove(0);
+    let rest = without(&modify, "info").unwrap();
+    assert_eq!(write_short(&rest), r#"Update title ["Miss"]->["Countess"]"#);
+    assert_eq!(without(&rest, "title"), None, "nothing is left");
+    for (name, id, expected) in [
+        ("Ada Byron".to_owned(), "E-1".to_owned(), "Ada Byron (E-1)".to_owned()),
+        ("x".repeat(64), "E-1".to_owned(), format!("{} (E-1)", "x".repeat(58))),
+        ("x".repeat(64), "y".repeat(256), format!("x ({})", "y".repeat(60))),
+    ] {
+        let state = DesiredState { cn: Some(name), external_id: id, ..desired() };
+        assert_eq!(fallback_cn(&state), expected);
+        assert!(fallback_cn(&state).len() <= 64);
+    }
+}
+
+#[test]
+fn what_a_crash_left_behind() {
+    let change =
+        AttributeChange { name: "title".to_owned(), old: vec!["Miss".to_owned()], new: vec!["Countess".to_owned()] };
+    let dn = entry(&[]).dn;
+    let modify = Write {
+        action: Action::Update,
+        request: WriteRequest::Modify { guid: guid(), dn: dn.clone(), changes: vec![change] },
+    };
+    let container = Dn::parse(OTHER).unwrap();
+    let moved = Write { action: Action::Move, request: WriteRequest::Move { guid: guid(), dn, container } };
+    let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
+    let add = plan(&unlinked(), &absent).writes.remove(0);
+    let mut elsewhere = entry(&[]);
+    elsewhere.dn = Dn::parse("CN=Ada Byron,ou=other,DC=corp,DC=example").unwrap();
+    for (write, found, expected) in [
+        (&modify, Some(entry(&[])), Happened::Yes),
+        (&modify, Some(entry(&[("title", &["Miss"])])), Happened::No),
+        (&modify, Some(entry(&[("title", &["Third"])])), Happened::No),
+        (&modify, None, Happened::No),
+        (&moved, Some(entry(&[])), Happened::No),
+        (&moved, Some(elsewhere), Happened::Yes),
+        (&add, None, Happened::No),
+        (&add, Some(entry(&[])), Happened::Yes),
+    ] {
+        assert_eq!(happened(write, found.as_ref()), expected, "{} {found:?}", write_short(write));
+    }
+}
+
+/// semantics: may-write (what is confirmed)
+#[test]
+fn confirmation() {
+    let mut state = desired();
+    state.attributes.push(attribute("info", &["i"], MayWrite::FirstLinkOnly));
+    state.attributes.push(attribute("l", &["Kiel"], MayWrite::Yes));
+    state.container.mapped = Some(OTHER.to_owned());
+    let observed = linked(entry(&[("title", &["Miss"]), ("info", &["other"])]));
+    let planned = plan(&state, &observed);
+    let refused = [RefusedValue {
+        attribute: "L".to_owned(),
+        values: vec!["Kiel".to_owned()],
+        failure: Failure::new(Code::DirectoryRefused, None, "x"),
+    }];
+    let previous = Confirmed {
+        attributes: [("info".to_owned(), vec!["i".to_owned()])].into(),
+        container: Some(OTHER.to_owned()),
+        enabled: Some(true),
+        manager: None,
+    };
+    let now = confirmed(&state, &planned, &refused, Some(&previous));
+    let names: Vec<&str> = now.attributes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["info", "title"], "drift stays as it was, the refused one is not confirmed");
+    assert_eq!((now.container.as_deref(), now.enabled), (Some(OTHER), Some(true)));
+    let nothing = confirmed(&state, &planned, &refused, None);
+    assert!(!nothing.attributes.contains_key("info") && nothing.container.is_none() && nothing.enabled.is_none());
+    let off = DesiredState { account: DesiredAccount::Disabled, extent: Extent::AccountOnly, ..state };
+    let now = confirmed(&off, &plan(&off, &observed), &[], Some(&previous));
+    assert_eq!((now.enabled, now.attributes.len()), (Some(false), 1));
+    let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
+    let now = confirmed(&unlinked(), &plan(&unlinked(), &absent), &[], None);
+    assert_eq!(now.enabled, Some(true));
+}
+
+/// The directory, as far as planning cares: carries out one write.
+fn apply(write: &Write, account: Option<Entry>) -> Entry {
+    match &write.request {
+        WriteRequest::Add { container, cn, attributes, enabled, .. } => {
+            let mut made = entry(&[("title", &[])]);
+            made.dn = container.child("CN", cn);
+            let bits = if *enabled { "512" } else { "514" };
+            made.attributes.insert("useraccountcontrol".to_owned(), vec![bits.to_owned()]);
+            for own in attributes {
+                made.attributes.insert(own.name.to_lowercase(), own.values.clone());
+            }
+            made
+        }
+        WriteRequest::Modify { changes, .. } => {
+            let mut changed = account.unwrap();
+            for change in changes {
+                let held = changed.attributes.entry(change.name.to_lowercase()).or_default();
+                for old in &change.old {
+                    let at = held.iter().position(|value| value == old).expect("the old value is held");
+                    held.remove(at);
+                }
+                for new in &change.new {
+                    assert!(!held.contains(new), "the new value is not held yet");
+                    held.push(new.clone());
+                }
+            }
+            changed
+        }
+        WriteRequest::Move { container, .. } => {
+            let mut moved = account.unwrap();
+            moved.dn = Dn::from_directory(&format!("{},{container}", moved.dn.rdn()));
+            moved
+        }
+    }
+}
+
+fn any_values() -> impl Strategy<Value = Vec<String>> {
+    let value =
+        prop_oneof![Just("0".to_owned()), Just("9223372036854775807".to_owned()), "[a-cA-C]{1,2}", any::<String>()];
+    proptest::collection::vec(value, 0..4).prop_map(|mut values| {
+        values.sort();
+        values.dedup();
+        values
+    })
+}
+
+fn any_account() -> impl Strategy<Value = DesiredAccount> {
+    prop_oneof![
+        Just(DesiredAccount::Disabled),
+        Just(DesiredAccount::Enabled),
+        Just(DesiredAccount::EnabledIfNew),
+        Just(DesiredAccount::EnabledIfNewOrFirstLink),
+    ]
+}
+
+proptest! {
+    /// semantics: comparison. A plan that was carried out plans to nothing.
+    #[test]
+    fn planning_again_after_applying_yields_no_writes(
+        wanted in proptest::collection::vec(any_values(), 4), held in proptest::collection::vec(any_values(), 4),
+        account in any_account(), standing in 0..4, disabled in any::<bool>(), move_it in any::<bool>(),
+        clean in any::<bool>(),
+    ) {
+        let names = ["title", "accountExpires", "secretary", "otherTelephone"];
+        let mut state = DesiredState { account, ..if standing == 0 || standing == 1 { unlinked() } else { desired() } };
+        if standing == 2 {
+            state.link.as_mut().unwrap().confirmed = false;
+        }
+        state.enable_found_disabled = clean;
+        state.attributes.truncate(2);
+        for (name, values) in names.iter().zip(&wanted) {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            state.attributes.push(attribute(name, &values, if clean { MayWrite::Yes } else { MayWrite::FirstLinkOnly }));
+        }
+        if move_it {
+            state.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: clean };
+        }
+        let mut found = entry(&[("userAccountControl", &[if disabled { "514" } else { "512" }])]);
+        for (name, values) in names.iter().zip(&held) {
+            found.attributes.insert(name.to_lowercase(), values.clone());
+        }
+        let look = |entry: Option<Entry>| Observed {
+            account: match (entry, standing) {
+                (None, _) => ObservedAccount::Absent,
+                (Some(entry), 0 | 1) => ObservedAccount::Matched(entry),
+                (Some(entry), _) => ObservedAccount::Linked(entry),
+            },
+            manager: ObservedManager::NotAsked,
+        };
+        let mut now = (standing != 0).then_some(found);
+        let first = plan(&state, &look(now.clone()));
+        for write in &first.writes {
+            let next = apply(write, now);
+            prop_assert_eq!(happened(write, Some(&next)), Happened::Yes);
+            now = Some(next);
+        }
+        let again = plan(&state, &look(now.clone()));
+        prop_assert!(again.writes.is_empty(), "{}", short(&again));
+        let _ = confirmed(&state, &first, &[], None);
+        if account == DesiredAccount::Disabled {
+            prop_assert!(now.unwrap().is_disabled());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a job is set to do: its mappings and its settings.
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::SourceName;
+
+/// One row of the attribute mapping (engine-and-agent 2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mapping {
+    /// LDAP display name of an AD attribute, or one of [`target`]'s pseudo-attributes.
+    pub target: String,
+    pub source: MappingSource,
+    #[serde(default)]
+    pub apply: Apply,
+    /// 0: not a matching attribute; else evaluated in ascending order, the first that finds one object wins.
+    #[serde(default)]
+    pub matching_priority: u16,
+    /// Used when an account is created and the source yields nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_value: Option<String>,
+    /// Target half of the clearing switch; the source half is [`JobConfig::clearable_sources`].
+    #[serde(default)]
+    pub flow_null_values: bool,
+}
+
+/// Where a mapping's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MappingSource {
+    Direct(SourceName),
+    Constant(String),
+    /// Text in the expression language, parsed when it is saved.
+    Expression(String),
+}
+
+/// When a mapping's value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Apply {
+    #[default]
+    Always,
+    /// In our own add only (Graph `ObjectAddOnly`).
+    OnCreate,
+}
+
+/// Target names that are no AD attributes, or that are treated in a way of their own.
+pub mod target {
+    /// Text True or False: bit 0x2 of userAccountControl.
+    pub const ACCOUNT_DISABLED: &str = "accountDisabled";
+    /// The container's DN.
+    pub const PARENT: &str = "parentDistinguishedName";
+    /// The naming attribute.
+    pub const CN: &str = "cn";
+    /// A reference by `externalId`.
+    pub const MANAGER: &str = "manager";
+    pub const SAM_ACCOUNT_NAME: &str = "sAMAccountName";
+    pub const USER_PRINCIPAL_NAME: &str = "userPrincipalName";
+}
+
+/// What a `DELETE` operation does to the linked account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeleteAction {
+    Off,
+    #[default]
+    Disable,
+}
+
+/// Whether waiting operations are worked on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobState {
+    /// Made, but not started yet; Graph shows schedule `Disabled`.
+    #[default]
+    NotRun,
+    Active,
+    Paused,
+}
+
+/// A job's settings and mappings, stored whole, versioned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, set by name in the job's settings")]
+pub struct JobConfig {
+    /// DNS name of the AD domain, lower case; `None` until it is set.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// DN of the container for new accounts where `parentDistinguishedName` is not mapped or yields nothing.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// What stands behind the `@` of a userPrincipalName; the domain's name where it is not set.
+    #[serde(default)]
+    pub upn_suffix: Option<String>,
+    #[serde(default)]
+    pub delete_action: DeleteAction,
+    /// Source attributes for which null clears, beside the mapping's own switch.
+    #[serde(default)]
+    pub clearable_sources: Vec<SourceName>,
+    /// Whether `""` is a value of its own; as shipped it counts as absent.
+    #[serde(default)]
+    pub empty_is_value: bool,
+    /// Whether a new account must change its password at first logon.
+    #[serde(default)]
+    pub must_change_password: bool,
+    /// Whether an inactive person without an account gets a disabled one.
+    #[serde(default)]
+    pub create_inactive: bool,
+    /// Whether an account that somebody else disabled is enabled again.
+    #[serde(default)]
+    pub enable_found_disabled: bool,
+    pub mappings: Vec<Mapping>,
+}
+
+impl JobConfig {
+    /// The mapping that writes `target`, whatever its case.
+    #[must_use]
+    pub fn mapping(&self, target: &str) -> Option<&Mapping> {
+        self.mappings.iter().find(|mapping| mapping.target.eq_ignore_ascii_case(target))
+    }
+}

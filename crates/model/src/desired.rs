@@ -1,0 +1,129 @@
+//! What the directory object of one person should look like: what the service ships to the agent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Apply;
+use crate::ids::{ObjectGuid, PersonId, Version};
+use crate::person::Link;
+use crate::plan::{Failure, Warning};
+
+/// One person's desired state. No secret is ever in it; a password is made by the agent, in its own add.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DesiredState {
+    pub person: PersonId,
+    pub external_id: String,
+    pub version: Version,
+    pub link: Option<Link>,
+    /// Where to look for the account of a person without a link, in order of precedence. Never empty.
+    pub matching: Vec<MatchRule>,
+    pub account: DesiredAccount,
+    /// What to do where no account exists.
+    pub if_absent: IfAbsent,
+    /// Whether more than the account's state may be written.
+    pub extent: Extent,
+    pub attributes: Vec<DesiredAttribute>,
+    /// Naming attribute of a new account; `None` only where `extent` is `AccountOnly`.
+    pub cn: Option<String>,
+    pub container: DesiredContainer,
+    pub manager: Option<DesiredManager>,
+    /// Whether a new account must change its password at first logon.
+    pub must_change_password: bool,
+    /// Whether an account found disabled though we last left it enabled is enabled again (job setting).
+    pub enable_found_disabled: bool,
+    /// Whether we last left the account enabled (from the confirmed outcome), to tell a hand-made disable.
+    pub last_left_enabled: Option<bool>,
+    /// The record is broken: once the account's state is made so, the operation ends with this failure.
+    pub failure: Option<Failure>,
+    /// What evaluation found; the outcome carries them on, so that the service need not remember them.
+    pub warnings: Vec<Warning>,
+}
+
+/// One matching attribute and the value to look for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchRule {
+    pub attribute: String,
+    pub value: String,
+}
+
+/// The state the account should be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DesiredAccount {
+    /// Disabled, by a write of its own that comes before every other and is not held up by any.
+    Disabled,
+    /// Enabled, with a cause: the last write on an existing account, part of the add of a new one.
+    Enabled,
+    /// A new account is enabled; an existing one is enabled only if this turns out to be its first link.
+    EnabledIfNewOrFirstLink,
+    /// A new account is enabled; an existing one is left as it is (`active` was never sent).
+    EnabledIfNew,
+}
+
+/// What to do where there is no account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IfAbsent {
+    Create,
+    /// End as skipped: inactive without an account, or DELETE.
+    Skip,
+}
+
+/// How much of a desired state is usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Extent {
+    Everything,
+    /// The record is broken or asks for a disable alone: only `account` is to be made so.
+    AccountOnly,
+}
+
+/// Whether an attribute may be written on an existing, linked account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MayWrite {
+    /// It was sent, or its result differs from the last confirmed outcome, or was never confirmed.
+    Yes,
+    /// Compared only; a difference is drift. A first link writes it all the same if it applies always.
+    FirstLinkOnly,
+}
+
+/// One attribute and its values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DesiredAttribute {
+    /// LDAP display name.
+    pub name: String,
+    /// Empty: the attribute is to have no value (a clear, both switches on).
+    pub values: Vec<String>,
+    pub apply: Apply,
+    pub may_write: MayWrite,
+    /// cn, sAMAccountName and the matching value: refused, the create fails; any other is left out with a warning.
+    pub mandatory: bool,
+}
+
+/// Where a new account is made, and whether an existing one is moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DesiredContainer {
+    /// DN that the mapping yields; `None` where it is not mapped or yields nothing.
+    pub mapped: Option<String>,
+    /// DN of the job's container; used at creation only.
+    pub default: Option<String>,
+    /// The mapped container changed since the last confirmed outcome. A first link moves in any case.
+    pub may_move: bool,
+}
+
+/// The manager to set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DesiredManager {
+    /// The manager's `externalId`.
+    pub external_id: String,
+    /// The manager's account where this job has a link to it.
+    pub guid: Option<ObjectGuid>,
+    /// Where to look for an account without a link.
+    pub matching: Vec<MatchRule>,
+    pub may_write: MayWrite,
+}

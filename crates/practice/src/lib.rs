@@ -1,0 +1,197 @@
+//! An embedded directory that behaves as Active Directory does, for the quick start, fast tests and fault injection.
+//!
+//! LDAPS, in memory, one domain. What it does is what transcripts recorded from Samba show (`transcripts/`, played by xtask); a request
+//! that they do not cover is refused with 53 and a text that says so, never guessed. No ACLs, no referrals, no
+//! replication, no tombstones.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rollcall_model::{Clock, Random};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+mod change;
+mod fault;
+mod refusal;
+mod schema;
+mod search;
+mod session;
+mod tree;
+pub mod wire;
+
+pub use fault::{CONTROL_OID, Fault};
+
+/// What can go wrong with a practice directory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("connection: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("certificate or key: {0}")]
+    Certificate(String),
+    #[error("base DN: {0}")]
+    Base(#[from] rollcall_model::dn::DnError),
+}
+
+/// Whose result codes are given where Samba departs from Microsoft's AD (docs/semantics.md, LDAP errors).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// As recorded.
+    #[default]
+    Samba,
+    /// As Microsoft documents it; not recorded.
+    Microsoft,
+}
+
+/// An account that may bind, made at start in `CN=Users`. Its userPrincipalName is `name@domain`.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// sAMAccountName and cn.
+    pub name: String,
+    pub password: SecretString,
+}
+
+/// What a practice directory is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Port 0: any free one, see [`Handle::address`].
+    pub listen: SocketAddr,
+    /// Certificate chain, PEM.
+    pub certificate_pem: Vec<u8>,
+    /// Its private key, PEM.
+    pub key_pem: Vec<u8>,
+    /// DN of the domain, for instance `DC=corp,DC=example,DC=test`.
+    pub base_dn: String,
+    pub accounts: Vec<Account>,
+    pub dialect: Dialect,
+    /// Faults that are asked for from the start.
+    pub faults: Vec<Fault>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// A bound practice directory, not serving yet.
+pub struct Practice {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
+}
+
+/// What all connections share.
+struct Shared {
+    tree: Mutex<tree::Tree>,
+    faults: Mutex<fault::Faults>,
+    /// Raised to drop all connections.
+    generation: watch::Sender<u64>,
+}
+
+/// A running practice directory. Cheap to clone; the data lives as long as the last clone.
+#[derive(Clone)]
+pub struct Handle {
+    /// Where it listens.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Practice {
+    /// Opens the port, reads the certificate and makes the domain's first objects.
+    pub async fn bind(options: Options) -> Result<Self, Error> {
+        let broken = |error: rustls::pki_types::pem::Error| Error::Certificate(error.to_string());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&options.certificate_pem).collect();
+        let key = PrivateKeyDer::from_pem_slice(&options.key_pem).map_err(broken)?;
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain.map_err(broken)?, key)?;
+        let listener = TcpListener::bind(options.listen).await?;
+        let shared = Shared {
+            tree: Mutex::new(tree::Tree::new(&options)?),
+            faults: Mutex::new(options.faults.iter().copied().collect()),
+            generation: watch::Sender::new(0),
+        };
+        Ok(Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), shared: Arc::new(shared) })
+    }
+
+    /// Binds and serves in a task of its own.
+    pub async fn start(options: Options) -> Result<Handle, Error> {
+        let practice = Self::bind(options).await?;
+        let (stop, stopped) = watch::channel(false);
+        let address = practice.address()?;
+        let handle = Handle { address, shared: Arc::clone(&practice.shared), stop: Arc::new(stop) };
+        tokio::spawn(practice.run(stopped));
+        Ok(handle)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until `shutdown` turns true or its sender is gone; all connections end with it.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = shutdown.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((tcp, peer)) => {
+                    let (acceptor, shared) = (self.acceptor.clone(), Arc::clone(&self.shared));
+                    tokio::spawn(async move {
+                        if let Err(error) = session::serve(tcp, acceptor, shared).await {
+                            tracing::debug!(%peer, %error, "connection ended");
+                        }
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "accept failed"),
+            }
+        }
+        self.shared.drop_connections();
+    }
+}
+
+impl Handle {
+    /// Stops listening and drops all connections.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Drops all connections; the data is kept and new connections are taken.
+    pub fn drop_connections(&self) {
+        self.shared.drop_connections();
+    }
+
+    /// Asks for a fault; a later one of the same kind replaces an earlier one.
+    pub fn ask_for(&self, fault: Fault) {
+        self.shared.ask_for(fault);
+    }
+}
+
+impl Shared {
+    fn drop_connections(&self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    fn ask_for(&self, fault: Fault) {
+        match fault {
+            Fault::DropConnections => self.drop_connections(),
+            other => lock(&self.faults).ask_for(other),
+        }
+    }
+}
+
+/// The lock, whatever happened to an earlier holder: every change is made whole or not at all.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

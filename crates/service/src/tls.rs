@@ -1,0 +1,130 @@
+//! The service's certificate: the one configured, or one under a development CA of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rollcall_model::{Clock, Timestamp};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::Config;
+use crate::files::{self, Mode};
+use crate::{Error, moment};
+
+/// Hosts that existing clients have built in; they are pointed here by the name resolution of the customer's network.
+const CLIENT_HOSTS: &[&str] = &["localhost", "login.microsoftonline.com", "graph.microsoft.com"];
+const CA_LIFE_DAYS: i64 = 3_650;
+const LEAF_LIFE_DAYS: i64 = 397;
+const DAY_MS: i64 = 86_400_000;
+
+/// What the listeners present. Without a configured certificate the CA is `tls/ca.pem` in the data folder, made once;
+/// the certificate under it is made at every start and never stored.
+pub(crate) fn server_config(config: &Config, clock: &dyn Clock) -> Result<Arc<ServerConfig>, Error> {
+    let (certificates, key) = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => (read_pem(certificate)?, read_pem(key)?),
+        _ => development(config, clock)?,
+    };
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&certificates)
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::Tls(format!("tls.certificate is no PEM file of certificates: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|error| Error::Tls(format!("tls.key is no PEM file with a private key: {error}")))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Tls(error.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| Error::Tls(format!("tls.certificate and tls.key do not fit together: {error}")))?;
+    // HTTP/1.1 alone: agents upgrade to WebSocket, and every published client speaks it.
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(server))
+}
+
+fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
+    files::read(path)?.ok_or_else(|| Error::Tls(format!("{} does not exist", path.display())))
+}
+
+/// PEM of chain and key.
+fn development(config: &Config, clock: &dyn Clock) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let failed = |error: rcgen::Error| Error::Tls(error.to_string());
+    let folder = config.data.dir.join("tls");
+    files::make_folder(&folder)?;
+    let (ca_file, key_file) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
+    let now = clock.now();
+    let params = ca_params(now);
+    let stored = files::read(&ca_file)?.zip(files::read(&key_file)?);
+    let (ca_pem, ca_key) = if let Some((pem, key)) = stored {
+        (pem, KeyPair::from_pem(&String::from_utf8_lossy(&key)).map_err(failed)?)
+    } else {
+        let key = KeyPair::generate().map_err(failed)?;
+        let pem = params.self_signed(&key).map_err(failed)?.pem().into_bytes();
+        files::write(&key_file, key.serialize_pem().as_bytes(), Mode::Secret)?;
+        files::write(&ca_file, &pem, Mode::Public)?;
+        (pem, key)
+    };
+    let leaf_key = KeyPair::generate().map_err(failed)?;
+    let mut names: Vec<String> = CLIENT_HOSTS.iter().map(|host| (*host).to_owned()).collect();
+    names.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
+    let own = config.public_host().to_owned();
+    if !names.contains(&own) {
+        names.insert(0, own);
+    }
+    let mut leaf = CertificateParams::new(names).map_err(failed)?;
+    leaf.distinguished_name.push(DnType::CommonName, "Rollcall");
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.use_authority_key_identifier_extension = true;
+    // From yesterday: clocks differ.
+    let ((y, m, d), (end_y, end_m, end_d)) = (day(now.plus_ms(-DAY_MS)), day(now.plus_ms(LEAF_LIFE_DAYS * DAY_MS)));
+    leaf.not_before = rcgen::date_time_ymd(y, m, d);
+    leaf.not_after = rcgen::date_time_ymd(end_y, end_m, end_d);
+    let signed = leaf.signed_by(&leaf_key, &Issuer::new(params, ca_key)).map_err(failed)?;
+    let chain = [signed.pem().into_bytes(), ca_pem].concat();
+    Ok((chain, leaf_key.serialize_pem().into_bytes()))
+}
+
+/// The same at every start, so that a certificate signed later names its issuer rightly.
+fn ca_params(now: Timestamp) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Rollcall development CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ((y, m, d), (end_y, end_m, end_d)) = (day(now.plus_ms(-DAY_MS)), day(now.plus_ms(CA_LIFE_DAYS * DAY_MS)));
+    params.not_before = rcgen::date_time_ymd(y, m, d);
+    params.not_after = rcgen::date_time_ymd(end_y, end_m, end_d);
+    params
+}
+
+/// Year, month and day of a moment, as rcgen takes them.
+fn day(at: Timestamp) -> (i32, u8, u8) {
+    let date = moment::zoned(at).date();
+    (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::SystemClock;
+
+    #[test]
+    fn the_development_ca_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = folder.path().to_owned();
+        let ca = folder.path().join("tls/ca.pem");
+        server_config(&config, &SystemClock).unwrap();
+        let first = files::read(&ca).unwrap().unwrap();
+        server_config(&config, &SystemClock).unwrap();
+        assert_eq!(files::read(&ca).unwrap().unwrap(), first);
+        config.tls.certificate = Some(ca);
+        config.tls.key = Some(folder.path().join("missing"));
+        assert!(server_config(&config, &SystemClock).unwrap_err().to_string().contains("missing"));
+    }
+}

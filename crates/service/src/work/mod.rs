@@ -1,0 +1,98 @@
+//! The way of a record inside the service: the links to agents, and one worker for each domain that an agent of this
+//! node serves.
+//!
+//! A worker is one task. Everything that changes persons of its domain happens in it, one transaction after the other,
+//! under the domain's lease; so there is no locking, and another node that takes the lease over stops it dead.
+
+mod backoff;
+mod dispatch;
+mod domain;
+mod merge;
+mod record;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::ws::WebSocket;
+use rollcall_model::ids::{NodeId, TenantId};
+use rollcall_model::{Clock, Random, limits};
+use rollcall_store::Store;
+use tokio::sync::mpsc;
+
+use domain::{Event, Worker};
+
+/// What the workers need from outside.
+pub struct WorkOptions {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub node: NodeId,
+}
+
+/// The queues of the workers, by tenant and domain.
+type Workers = HashMap<(TenantId, String), mpsc::Sender<Event>>;
+
+/// The handle by which the HTTP side speaks to the workers.
+#[derive(Clone)]
+pub struct Hub {
+    options: Arc<WorkOptions>,
+    workers: Arc<Mutex<Workers>>,
+}
+
+impl Hub {
+    #[must_use]
+    pub fn new(options: WorkOptions) -> Self {
+        Self { options: Arc::new(options), workers: Arc::default() }
+    }
+
+    /// Something changed that a worker should look at now rather than at its next tick: an upload was accepted, a job
+    /// was started or paused, a retry was asked for.
+    pub fn notify(&self) {
+        for events in self.events() {
+            // A full queue means that the worker is busy and will look anyway.
+            let _ = events.try_send(Event::Look);
+        }
+    }
+
+    /// Speaks with one agent until its connection ends. `host` is the request's `Host` without port: what the agent's
+    /// signature is bound to.
+    pub async fn serve_agent(&self, socket: WebSocket, host: String) {
+        session::serve(self, socket, &host).await;
+    }
+
+    /// Drains: agents are told to reconnect elsewhere, leases are given up, nothing new is begun.
+    pub async fn stop(&self) {
+        let mut stopping = Vec::new();
+        for events in self.events() {
+            let (stopped, wait) = tokio::sync::oneshot::channel();
+            if events.send(Event::Stop(stopped)).await.is_ok() {
+                stopping.push(wait);
+            }
+        }
+        for wait in stopping {
+            let limit = std::time::Duration::from_millis(2 * limits::DRAIN_MS_MAX);
+            let _ = tokio::time::timeout(limit, wait).await;
+        }
+    }
+
+    fn events(&self) -> Vec<mpsc::Sender<Event>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The queue of a domain's worker, which is started where there is none.
+    fn worker(&self, tenant: TenantId, domain: &str) -> mpsc::Sender<Event> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (tenant, domain.to_owned());
+        if let Some(events) = workers.get(&key).filter(|events| !events.is_closed()) {
+            return events.clone();
+        }
+        let (events, queue) = mpsc::channel(256);
+        let worker = Worker::new(self.options.clone(), tenant, domain);
+        tokio::spawn(worker.run(queue));
+        workers.insert(key, events.clone());
+        events
+    }
+}

@@ -1,0 +1,405 @@
+//! Outcomes into log rows, persons and final states.
+
+use std::collections::{HashMap, HashSet};
+
+use rollcall_engine::merge::{self, Survival};
+use rollcall_model::ids::{JobId, LogId, PersonId, TenantId, UploadId};
+use rollcall_model::killpoint::KillPoint;
+use rollcall_model::operation::{Method, OperationState};
+use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
+use rollcall_model::person::{Link, Pending, Person, Refused};
+use rollcall_model::plan::{Action, Failure};
+use rollcall_model::{Code, Random, Timestamp, fold, limits};
+use rollcall_store::{
+    Error, Fenced, FinishedOperation, Lease, LogDetails, LogRow, LogStatus, OpenOperation, PersonUpdate, RecordBatch,
+};
+use serde_json::Value;
+use tracing::error;
+
+use super::backoff;
+use super::domain::Worker;
+use crate::fault;
+
+impl Worker {
+    /// Stores what happened. Under no lease, or a lost one, the log rows are stored all the same.
+    pub(super) async fn record(&mut self, outcomes: Vec<Outcome>) -> Result<Fenced<()>, Error> {
+        let now = self.options.clock.now();
+        let ids: Vec<PersonId> = outcomes.iter().map(|outcome| outcome.person).collect();
+        let persons = self.options.store.persons_by_id(&ids).await?;
+        let open = self.options.store.open_operations(&ids).await?;
+        let bodies = self.bodies(crowded(&open).into_iter()).await?;
+        let cycle = self.cycle(now);
+        let mut recorder = Recorder {
+            tenant: self.tenant,
+            now,
+            cycle,
+            random: &*self.options.random,
+            schema_versions: self.jobs.iter().map(|(id, ready)| (id.clone(), ready.job.schema_version)).collect(),
+            persons: persons.into_iter().map(|update| (update.person.id, update)).collect(),
+            open,
+            bodies,
+            touched: Vec::new(),
+            batch: RecordBatch::default(),
+        };
+        for outcome in &outcomes {
+            recorder.add(outcome);
+        }
+        let batch = recorder.finish();
+        let lease = self.active.as_ref().map_or_else(
+            || Lease { tenant: self.tenant, domain: self.domain.clone(), epoch: rollcall_model::ids::Epoch(-1) },
+            |active| active.lease.clone(),
+        );
+        fault::reached(KillPoint::BeforeRecordCommit);
+        let stored = self.options.store.record(&lease, &batch, now).await?;
+        fault::reached(KillPoint::AfterRecordCommit);
+        if stored == Fenced::Stale {
+            self.lose_lease();
+        }
+        Ok(stored)
+    }
+}
+
+/// Uploads with operations of persons who have several open ones: only there must bodies be read, to tell which of
+/// their values were left to write.
+fn crowded(open: &[OpenOperation]) -> HashSet<UploadId> {
+    let mut seen: HashMap<PersonId, u32> = HashMap::new();
+    for person in open.iter().filter_map(|operation| operation.person) {
+        *seen.entry(person).or_default() += 1;
+    }
+    open.iter()
+        .filter(|operation| operation.person.is_some_and(|person| seen.get(&person).is_some_and(|count| *count > 1)))
+        .map(|operation| operation.upload)
+        .collect()
+}
+
+/// Builds one record batch. Pure: time and randomness are arguments.
+pub(super) struct Recorder<'a> {
+    pub(super) tenant: TenantId,
+    pub(super) now: Timestamp,
+    pub(super) cycle: uuid::Uuid,
+    pub(super) random: &'a dyn Random,
+    pub(super) schema_versions: HashMap<JobId, i64>,
+    pub(super) persons: HashMap<PersonId, PersonUpdate>,
+    pub(super) open: Vec<OpenOperation>,
+    pub(super) bodies: HashMap<UploadId, Vec<Value>>,
+    pub(super) touched: Vec<PersonId>,
+    pub(super) batch: RecordBatch,
+}
+
+impl Recorder<'_> {
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        let Some(mut update) = self.persons.remove(&outcome.person) else {
+            error!(person = %outcome.person, "an outcome of an unknown person was dropped");
+            return;
+        };
+        let open: Vec<OpenOperation> = self
+            .open
+            .iter()
+            .filter(|operation| operation.person == Some(outcome.person))
+            .filter(|operation| operation.version.is_some_and(|version| version <= outcome.version))
+            .cloned()
+            .collect();
+        let primary = self.log(outcome, &update, !open.is_empty());
+        self.finish_operations(outcome, &update.person, &open, primary);
+        self.update_person(outcome, &mut update);
+        self.touched.push(outcome.person);
+        self.persons.insert(outcome.person, update);
+    }
+
+    pub(super) fn finish(mut self) -> RecordBatch {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        self.batch.persons = self.touched.iter().filter_map(|id| self.persons.remove(id)).collect();
+        self.batch
+    }
+
+    /// A row for each change, and one for the outcome itself where it says more than they do; the row that decides.
+    fn log(&mut self, outcome: &Outcome, update: &PersonUpdate, asked_for: bool) -> Option<LogId> {
+        let waiting = outcome.waits_for_manager.is_some();
+        let told = outcome.changes.iter().any(|change| change.failure.is_some());
+        let own_row = match &outcome.result {
+            Conclusion::Interrupted => false,
+            Conclusion::Failed(_) => !told,
+            // Looked at for a reason of our own and nothing to say: no row.
+            Conclusion::Done | Conclusion::Skipped(_) => {
+                (outcome.changes.is_empty() && asked_for) || (waiting && (asked_for || !outcome.changes.is_empty()))
+            }
+        };
+        // The reservations stand on the outcome's own row, or else on that of the last change.
+        let warned = outcome.changes.iter().rposition(|change| change.failure.is_none()).filter(|_| !own_row);
+        let mut decisive = None;
+        for (at, change) in outcome.changes.iter().enumerate() {
+            if let Some(failure) = &change.failure {
+                let mut row = self.change_row(outcome, update, change);
+                set_failure(&mut row, failure);
+                decisive = Some(row.id);
+                self.batch.log.push(row);
+                continue;
+            }
+            // A move and the modify that goes with it are one update to whoever reads the log.
+            let joins = change.action == Action::Update && at > 0 && is_move(&outcome.changes[at - 1]);
+            let mut row = match self.batch.log.pop_if(|_| joins) {
+                Some(moved) => join(moved, change),
+                None => self.change_row(outcome, update, change),
+            };
+            if Some(at) == warned {
+                set_warnings(&mut row, outcome);
+            }
+            decisive = Some(row.id);
+            self.batch.log.push(row);
+        }
+        if own_row {
+            let mut row = self.row(outcome, update);
+            match &outcome.result {
+                Conclusion::Failed(failure) => set_failure(&mut row, failure),
+                Conclusion::Skipped(code) => {
+                    row.status = LogStatus::Skipped;
+                    row.code = Some(*code);
+                }
+                Conclusion::Done | Conclusion::Interrupted => {}
+            }
+            if row.status != LogStatus::Failure {
+                set_warnings(&mut row, outcome);
+            }
+            decisive = Some(row.id);
+            self.batch.log.push(row);
+        }
+        decisive
+    }
+
+    fn change_row(&self, outcome: &Outcome, update: &PersonUpdate, change: &AppliedChange) -> LogRow {
+        let mut row = self.row(outcome, update);
+        row.change = change.id;
+        row.at = change.at;
+        row.duration_ms = change.duration_ms;
+        row.action = change.action;
+        row.guid = change.guid.or(row.guid);
+        row.target_name = Some(change.dn.clone());
+        row.details.properties.clone_from(&change.properties);
+        row.details.confirmed_after_crash = change.confirmed_after_crash;
+        row
+    }
+
+    fn row(&self, outcome: &Outcome, update: &PersonUpdate) -> LogRow {
+        let person = &update.person;
+        LogRow {
+            id: LogId(self.random.uuid_v7(self.now)),
+            tenant: self.tenant,
+            job: update.job.clone(),
+            change: outcome.id,
+            cycle: self.cycle,
+            at: outcome.ended,
+            duration_ms: 0,
+            action: Action::Other,
+            status: LogStatus::Success,
+            code: None,
+            person: Some(person.id),
+            version: Some(outcome.version),
+            external_id: person.external_id.clone(),
+            source_name: person.record.get("displayName").and_then(Value::as_str).map(str::to_owned),
+            guid: outcome.link.as_ref().or(person.link.as_ref()).map(|link| link.guid),
+            target_name: outcome.dn.clone(),
+            details: LogDetails::default(),
+        }
+    }
+
+    /// Every open operation that went into the version this outcome is about.
+    fn finish_operations(&mut self, outcome: &Outcome, person: &Person, open: &[OpenOperation], log: Option<LogId>) {
+        let Some((state, code)) = state_of(outcome) else { return };
+        let Some(last) = open.iter().map(|operation| operation.row).max() else { return };
+        for operation in open {
+            let into = (operation.row != last).then_some(last);
+            // A record that was merged further since says nothing about what this version wrote.
+            let told = outcome.version == person.version && state.is_final();
+            let superseded = into.is_some() && told && !self.survives(operation, &person.record);
+            let (state, code) =
+                if superseded { (OperationState::Superseded, Some(Code::Superseded)) } else { (state, code) };
+            self.batch.operations.push(FinishedOperation {
+                row: operation.row,
+                state,
+                code,
+                person: operation.person,
+                version: Some(outcome.version),
+                merged_into: into,
+                log,
+            });
+        }
+    }
+
+    fn survives(&self, operation: &OpenOperation, record: &serde_json::Map<String, Value>) -> bool {
+        if operation.method == Method::Delete {
+            return false;
+        }
+        let index = usize::try_from(operation.index).unwrap_or(usize::MAX);
+        let data = self.bodies.get(&operation.upload).and_then(|all| all.get(index)?.as_object());
+        data.is_none_or(|data| merge::survives(data, record) == Survival::Something)
+    }
+
+    fn update_person(&mut self, outcome: &Outcome, update: &mut PersonUpdate) {
+        let job = update.job.clone();
+        let key = fold(&update.person.external_id);
+        let fulfilled = matches!(outcome.result, Conclusion::Done | Conclusion::Skipped(_));
+        let newly_linked = set_link(&mut update.person, outcome, fulfilled);
+        if newly_linked {
+            self.batch.linked.push((job.clone(), key));
+        }
+        let schema = self.schema_versions.get(&job).copied().unwrap_or_default();
+        note_refused(&mut update.person, outcome, schema);
+        if outcome.version != update.person.version {
+            // Something newer was merged meanwhile, which made the person due.
+            note_account(&mut update.person, outcome);
+            return;
+        }
+        if update.due.is_none() {
+            // Reported before, or broken off since: nothing is waiting for it.
+            return;
+        }
+        match &outcome.result {
+            Conclusion::Done | Conclusion::Skipped(_) => {
+                fulfil(&mut update.person, outcome);
+                update.due = None;
+                update.attempts = 0;
+                update.urgent = false;
+                update.last_code = None;
+                match outcome.waits_for_manager.as_deref().filter(|manager| can_be_somebody(manager)) {
+                    Some(manager) => self.batch.waits.push((outcome.person, fold(manager))),
+                    None => self.batch.waits_ended.push(outcome.person),
+                }
+            }
+            Conclusion::Failed(failure) => {
+                note_account(&mut update.person, outcome);
+                let wait = backoff::wait_ms(update.attempts, self.random);
+                update.due = failure.code.is_transient().then(|| self.now.plus_ms(wait));
+                if update.due.is_none() {
+                    self.batch.waits_ended.push(outcome.person);
+                }
+                update.attempts = update.attempts.saturating_add(1);
+                update.last_code = Some(failure.code);
+            }
+            Conclusion::Interrupted => {
+                note_account(&mut update.person, outcome);
+                update.due = Some(self.now);
+            }
+        }
+    }
+}
+
+/// The state and code that an operation ends in, or is shown in until the next try; `None`: no change.
+fn state_of(outcome: &Outcome) -> Option<(OperationState, Option<Code>)> {
+    match &outcome.result {
+        Conclusion::Done => Some((OperationState::Done, outcome.warnings.first().map(|warning| warning.code))),
+        Conclusion::Skipped(code) => Some((OperationState::Skipped, Some(*code))),
+        Conclusion::Failed(failure) if failure.code.is_transient() => {
+            Some((OperationState::Retrying, Some(failure.code)))
+        }
+        Conclusion::Failed(failure) => Some((OperationState::Failed, Some(failure.code))),
+        Conclusion::Interrupted => None,
+    }
+}
+
+fn is_move(change: &AppliedChange) -> bool {
+    change.action == Action::Move && change.failure.is_none()
+}
+
+/// The row of a move, grown by the modify that followed it. It keeps the move's change id, which is reported with the
+/// same modify or not at all.
+fn join(mut row: LogRow, modify: &AppliedChange) -> LogRow {
+    row.action = Action::Update;
+    row.duration_ms += modify.duration_ms;
+    row.target_name = Some(modify.dn.clone());
+    row.details.properties.extend(modify.properties.iter().cloned());
+    row.details.confirmed_after_crash |= modify.confirmed_after_crash;
+    row
+}
+
+fn set_failure(row: &mut LogRow, failure: &Failure) {
+    row.status = LogStatus::Failure;
+    row.code = Some(failure.code);
+    row.details.failure = Some(failure.clone());
+}
+
+fn set_warnings(row: &mut LogRow, outcome: &Outcome) {
+    row.details.warnings.clone_from(&outcome.warnings);
+    row.details.drift.clone_from(&outcome.drift);
+    if let Some(warning) = outcome.warnings.first() {
+        if row.status == LogStatus::Success {
+            row.status = LogStatus::Warning;
+        }
+        row.code = row.code.or(Some(warning.code));
+    }
+}
+
+/// Takes the link over; whether the person has one now and had none before, or an unconfirmed one.
+fn set_link(person: &mut Person, outcome: &Outcome, fulfilled: bool) -> bool {
+    let Some(seen) = &outcome.link else { return false };
+    let before = person.link.as_ref().is_some_and(|link| link.confirmed);
+    if person.link.as_ref().is_some_and(|link| link.guid != seen.guid) {
+        // A link is only ever changed by breaking it.
+        error!(person = %person.id, linked = ?person.link, seen = ?seen.guid, "an outcome names another account");
+        return false;
+    }
+    person.link = Some(Link { confirmed: before || fulfilled, ..seen.clone() });
+    !before
+}
+
+/// Whether a manager's `externalId` is one that a record could bring.
+fn can_be_somebody(external_id: &str) -> bool {
+    external_id.chars().count() <= limits::EXTERNAL_ID_CHARS_MAX && !external_id.chars().any(char::is_control)
+}
+
+/// What the directory now holds is confirmed from here on; what this run did not speak of stays as it was.
+fn fulfil(person: &mut Person, outcome: &Outcome) {
+    let waits = outcome.waits_for_manager.is_some();
+    if let Some(seen) = &outcome.confirmed {
+        person.refused.retain(|name, _| !seen.attributes.contains_key(name));
+        let confirmed = person.confirmed.get_or_insert_default();
+        confirmed.attributes.extend(seen.attributes.clone());
+        if seen.container.is_some() {
+            confirmed.container.clone_from(&seen.container);
+        }
+        confirmed.enabled = seen.enabled.or(confirmed.enabled);
+        if seen.manager.is_some() {
+            confirmed.attributes.remove("manager");
+            confirmed.manager.clone_from(&seen.manager);
+        }
+        if waits || seen.attributes.get("manager").is_some_and(Vec::is_empty) {
+            confirmed.manager = None;
+        }
+    }
+    let left_enabled = outcome.confirmed.as_ref().and_then(|confirmed| confirmed.enabled) == Some(true);
+    person.pending = Pending {
+        method: person.pending.method,
+        was_inactive: person.pending.was_inactive && !left_enabled,
+        ..Pending::default()
+    };
+}
+
+/// A refused value is not sent again until it, the mapping or the schema version changes.
+fn note_refused(person: &mut Person, outcome: &Outcome, schema_version: i64) {
+    for refused in &outcome.refused {
+        let entry = Refused { values: refused.values.clone(), schema_version, reason: refused.failure.reason.clone() };
+        person.refused.insert(refused.attribute.to_lowercase(), entry);
+    }
+}
+
+/// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours, and an
+/// enabled account needs no cause any more, unless a newer record says otherwise.
+fn note_account(person: &mut Person, outcome: &Outcome) {
+    let mut left = outcome.confirmed.as_ref().and_then(|confirmed| confirmed.enabled);
+    for change in outcome.changes.iter().filter(|change| change.failure.is_none()) {
+        match change.action {
+            Action::Disable => left = Some(false),
+            Action::Enable => left = Some(true),
+            _ => {}
+        }
+    }
+    if left.is_some()
+        && let Some(confirmed) = &mut person.confirmed
+    {
+        confirmed.enabled = left;
+    }
+    let inactive = person.record.get("active") == Some(&Value::Bool(false));
+    if left == Some(true) && !inactive {
+        person.pending.was_inactive = false;
+    }
+}

@@ -1,0 +1,145 @@
+//! One agent's connection: who it is, then frames in and out.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use axum::extract::ws::{Message, WebSocket};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::{SinkExt as _, StreamExt as _, stream};
+use rollcall_model::{Timestamp, limits};
+use rollcall_store::Agent;
+use rollcall_wire::link::{self, Controller, FromAgent, ToAgent};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::Hub;
+use super::domain::Event;
+
+/// Tells one connection from the next of the same agent.
+pub(super) type SessionId = uuid::Uuid;
+
+/// What a worker knows of a connected agent.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) agent: Agent,
+    pub(super) frames: mpsc::Sender<ToAgent>,
+    pub(super) controller: Option<Controller>,
+    pub(super) trouble: Option<String>,
+    /// When it last renewed, or connected.
+    pub(super) heard: Timestamp,
+    /// When the store was last told of it.
+    pub(super) noted: Timestamp,
+}
+
+/// Frames waiting for a slow agent; beyond it the connection is given up.
+const FRAMES_WAITING_MAX: usize = 64;
+
+pub(super) async fn serve(hub: &Hub, socket: WebSocket, host: &str) {
+    let (mut out, mut incoming) = socket.split();
+    let Some((agent, controller)) = authenticate(hub, &mut out, &mut incoming, host).await else {
+        let _ = out.close().await;
+        return;
+    };
+    let id = hub.options.random.uuid_v7(hub.options.clock.now());
+    info!(agent.id = %agent.id, agent.name = %agent.name, domain = %agent.domain, "agent connected");
+    let (frames, queue) = mpsc::channel(FRAMES_WAITING_MAX);
+    let writer = tokio::spawn(write(out, queue));
+    let events = hub.worker(agent.tenant, &agent.domain);
+    let heard = hub.options.clock.now();
+    let session = Session { id, agent: agent.clone(), frames, controller, trouble: None, heard, noted: heard };
+    if events.send(Event::Connected(Box::new(session))).await.is_ok() {
+        tokio::pin!(writer);
+        loop {
+            let frame = tokio::select! {
+                frame = read(&mut incoming) => frame,
+                // The worker has let go of the session, or the agent does not take its frames.
+                _ = &mut writer => None,
+            };
+            let Some(frame) = frame else { break };
+            if events.send(Event::Frame(id, Box::new(frame))).await.is_err() {
+                break;
+            }
+        }
+        writer.abort();
+        let _ = events.send(Event::Gone(id)).await;
+    }
+    info!(agent.id = %agent.id, agent.name = %agent.name, "agent disconnected");
+}
+
+type Out = stream::SplitSink<WebSocket, Message>;
+type In = stream::SplitStream<WebSocket>;
+
+async fn authenticate(hub: &Hub, out: &mut Out, incoming: &mut In, host: &str) -> Option<(Agent, Option<Controller>)> {
+    let mut nonce = [0_u8; 32];
+    hub.options.random.fill(&mut nonce);
+    let nonce = BASE64.encode(nonce);
+    send(out, &ToAgent::Challenge { protocol: link::PROTOCOL, nonce: nonce.clone() }).await.ok()?;
+    let FromAgent::Hello { protocol, agent: id, signature, version, controller, .. } = read(incoming).await? else {
+        warn!("an agent's first frame was no hello");
+        return None;
+    };
+    if protocol != link::PROTOCOL && protocol + 1 != link::PROTOCOL {
+        warn!(agent.id = %id, agent.version = %version, protocol, "an agent speaks a protocol this build does not");
+        return None;
+    }
+    let agent = match hub.options.store.agent(id).await {
+        Ok(Some(agent)) => agent,
+        Ok(None) => {
+            warn!(agent.id = %id, "an agent that is not enrolled was turned away");
+            return None;
+        }
+        Err(error) => {
+            warn!(agent.id = %id, error = %crate::work::domain::chain(&error), "an agent could not be looked up");
+            return None;
+        }
+    };
+    let signature = BASE64.decode(signature).ok()?;
+    let message = link::signed_message(host, id, &nonce);
+    if UnparsedPublicKey::new(&ED25519, &agent.public_key).verify(&message, &signature).is_err() {
+        warn!(agent.id = %id, host, "an agent's signature does not verify; was it enrolled under another host name?");
+        return None;
+    }
+    Some((agent, controller))
+}
+
+async fn send(out: &mut Out, frame: &ToAgent) -> Result<(), axum::Error> {
+    let text = serde_json::to_string(frame).map_err(axum::Error::new)?;
+    out.send(Message::Text(text.into())).await
+}
+
+async fn write(mut out: Out, mut queue: mpsc::Receiver<ToAgent>) {
+    while let Some(frame) = queue.recv().await {
+        if send(&mut out, &frame).await.is_err() {
+            break;
+        }
+    }
+    let _ = out.close().await;
+}
+
+/// The next frame; `None` at the end of the connection, after too long a silence, or for what is no frame.
+async fn read(incoming: &mut In) -> Option<FromAgent> {
+    let silence = Duration::from_millis(limits::LINK_SILENCE_MS_MAX.unsigned_abs());
+    loop {
+        let message = match tokio::time::timeout(silence, incoming.next()).await {
+            Ok(Some(Ok(message))) => message,
+            Ok(Some(Err(_)) | None) => return None,
+            Err(_) => {
+                warn!("an agent was silent for too long");
+                return None;
+            }
+        };
+        let text = match message {
+            Message::Text(text) if text.len() <= limits::FRAME_BYTES_MAX => text,
+            Message::Ping(_) | Message::Pong(_) => continue,
+            _ => return None,
+        };
+        match serde_json::from_str(&text) {
+            Ok(frame) => return Some(frame),
+            Err(error) => {
+                warn!(%error, "an agent sent what is no frame");
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Recording, as a table of outcomes: what becomes of the log, the person and the operations.
+
+use std::collections::HashMap;
+
+use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId, TenantId, UploadId, Version};
+use rollcall_model::operation::{Method, OperationState};
+use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
+use rollcall_model::person::{Confirmed, Link, Pending, Person};
+use rollcall_model::plan::{Action, Failure, Warning};
+use rollcall_model::{Code, Random, Timestamp};
+use rollcall_store::{LogStatus, OpenOperation, PersonUpdate, RecordBatch};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::record::Recorder;
+
+struct Counting(std::sync::atomic::AtomicU64);
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_le_bytes();
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = next[at % next.len()];
+        }
+    }
+}
+
+const NOW: Timestamp = Timestamp(1_000_000_000);
+const GUID: ObjectGuid = ObjectGuid(Uuid::from_u128(77));
+
+fn job() -> JobId {
+    JobId::from_text("API2AD.t.j")
+}
+
+fn person_id() -> PersonId {
+    PersonId(Uuid::from_u128(1))
+}
+
+fn person(version: i64) -> PersonUpdate {
+    let mut person = Person::new(person_id(), "E-1");
+    person.version = Version(version);
+    person.record.insert("title".into(), json!("Buyer"));
+    person.pending = Pending { was_inactive: true, ..Pending::default() };
+    PersonUpdate { job: job(), person, due: Some(NOW), attempts: 0, urgent: false, last_code: None }
+}
+
+fn outcome(version: i64, result: Conclusion) -> Outcome {
+    Outcome {
+        id: ChangeId(Uuid::from_u128(500)),
+        person: person_id(),
+        version: Version(version),
+        epoch: Epoch(1),
+        ended: NOW,
+        result,
+        changes: Vec::new(),
+        link: None,
+        dn: None,
+        confirmed: None,
+        refused: Vec::new(),
+        warnings: Vec::new(),
+        drift: Vec::new(),
+        waits_for_manager: None,
+    }
+}
+
+fn change(number: u128, action: Action, failure: Option<Failure>) -> AppliedChange {
+    AppliedChange {
+        id: ChangeId(Uuid::from_u128(number)),
+        action,
+        at: NOW,
+        duration_ms: 3,
+        guid: Some(GUID),
+        dn: "CN=Ada,DC=corp".into(),
+        properties: Vec::new(),
+        failure,
+        confirmed_after_crash: false,
+    }
+}
+
+fn operation(row: i64, version: i64) -> OpenOperation {
+    OpenOperation {
+        row,
+        upload: UploadId(Uuid::from_u128(9)),
+        index: i32::try_from(row - 1).unwrap(),
+        job: job(),
+        method: Method::Post,
+        external_id: Some("E-1".into()),
+        person: Some(person_id()),
+        version: Some(Version(version)),
+        state: OperationState::Working,
+    }
+}
+
+fn record(update: PersonUpdate, open: Vec<OpenOperation>, bodies: Vec<Value>, outcome: &Outcome) -> RecordBatch {
+    let random = Counting(std::sync::atomic::AtomicU64::new(1));
+    let mut recorder = Recorder {
+        tenant: TenantId(Uuid::from_u128(3)),
+        now: NOW,
+        cycle: Uuid::from_u128(4),
+        random: &random,
+        schema_versions: HashMap::from([(job(), 5)]),
+        persons: HashMap::from([(update.person.id, update)]),
+        open,
+        bodies: HashMap::from([(UploadId(Uuid::from_u128(9)), bodies)]),
+        touched: Vec::new(),
+        batch: RecordBatch::default(),
+    };
+    recorder.add(outcome);
+    recorder.finish()
+}
+
+fn failure(code: Code) -> Failure {
+    Failure::new(code, None, "why")
+}
+
+/// What is looked at, in one line.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    rows: Vec<(Action, LogStatus, Option<Code>)>,
+    states: Vec<(i64, OperationState, Option<Code>)>,
+    due: bool,
+}
+
+fn check(case: &str, outcome: &Outcome, expected: &Seen) {
+    let batch = record(person(2), vec![operation(1, 2)], vec![json!({"title": "Buyer"})], outcome);
+    let seen = Seen {
+        rows: batch.log.iter().map(|row| (row.action, row.status, row.code)).collect(),
+        states: batch.operations.iter().map(|done| (done.row, done.state, done.code)).collect(),
+        due: batch.persons[0].due.is_some(),
+    };
+    assert_eq!(seen, *expected, "{case}");
+}
+
+#[test]
+fn each_outcome_leads_to_its_rows_and_states() {
+    let done = Conclusion::Done;
+    check(
+        "one change",
+        &Outcome { changes: vec![change(1, Action::Update, None)], ..outcome(2, done.clone()) },
+        &Seen {
+            rows: vec![(Action::Update, LogStatus::Success, None)],
+            states: vec![(1, OperationState::Done, None)],
+            due: false,
+        },
+    );
+    check(
+        "nothing to do",
+        &outcome(2, Conclusion::Skipped(Code::RedundantExport)),
+        &Seen {
+            rows: vec![(Action::Other, LogStatus::Skipped, Some(Code::RedundantExport))],
+            states: vec![(1, OperationState::Skipped, Some(Code::RedundantExport))],
+            due: false,
+        },
+    );
+    let waiting = Code::UnableToResolveReferenceAttributeValue;
+    check(
+        "semantics: manager; a waiting reference has a row of its own",
+        &Outcome {
+            changes: vec![change(1, Action::Create, None)],
+            warnings: vec![Warning { code: waiting, attribute: None, text: String::new() }],
+            waits_for_manager: Some("E-9".into()),
+            ..outcome(2, done.clone())
+        },
+        &Seen {
+            rows: vec![(Action::Create, LogStatus::Success, None), (Action::Other, LogStatus::Warning, Some(waiting))],
+            states: vec![(1, OperationState::Done, Some(waiting))],
+            due: false,
+        },
+    );
+    check(
+        "semantics: disable; done although the rest failed for good",
+        &Outcome {
+            changes: vec![
+                change(1, Action::Disable, None),
+                change(2, Action::Move, Some(failure(Code::ContainerNotFound))),
+            ],
+            ..outcome(2, Conclusion::Failed(failure(Code::ContainerNotFound)))
+        },
+        &Seen {
+            rows: vec![
+                (Action::Disable, LogStatus::Success, None),
+                (Action::Move, LogStatus::Failure, Some(Code::ContainerNotFound)),
+            ],
+            states: vec![(1, OperationState::Failed, Some(Code::ContainerNotFound))],
+            due: false,
+        },
+    );
+}
+
+#[test]
+fn moves_retries_and_crashes_lead_to_their_rows_and_states() {
+    let done = Conclusion::Done;
+    check(
+        "semantics: move; with the modify that goes with it one row",
+        &Outcome {
+            changes: vec![change(1, Action::Move, None), change(2, Action::Update, None)],
+            ..outcome(2, done.clone())
+        },
+        &Seen {
+            rows: vec![(Action::Update, LogStatus::Success, None)],
+            states: vec![(1, OperationState::Done, None)],
+            due: false,
+        },
+    );
+    check(
+        "a transient failure is tried again",
+        &outcome(2, Conclusion::Failed(failure(Code::DirectoryBusy))),
+        &Seen {
+            rows: vec![(Action::Other, LogStatus::Failure, Some(Code::DirectoryBusy))],
+            states: vec![(1, OperationState::Retrying, Some(Code::DirectoryBusy))],
+            due: true,
+        },
+    );
+    check(
+        "an interrupted one is looked at again, and what it wrote is in the log",
+        &Outcome { changes: vec![change(1, Action::Create, None)], ..outcome(2, Conclusion::Interrupted) },
+        &Seen { rows: vec![(Action::Create, LogStatus::Success, None)], states: vec![], due: true },
+    );
+    check(
+        "an outcome of an older version ends nothing newer",
+        &Outcome { changes: vec![change(1, Action::Update, None)], ..outcome(1, done) },
+        &Seen { rows: vec![(Action::Update, LogStatus::Success, None)], states: vec![], due: true },
+    );
+}
+
+#[test]
+fn an_earlier_operation_goes_into_the_last_or_is_superseded() {
+    // semantics: several-operations
+    let bodies = vec![json!({"title": "Clerk"}), json!({"title": "Buyer", "displayName": "Ada"})];
+    let done = Outcome { changes: vec![change(1, Action::Update, None)], ..outcome(2, Conclusion::Done) };
+    let batch = record(person(2), vec![operation(1, 1), operation(2, 2)], bodies, &done);
+    let states: Vec<_> = batch.operations.iter().map(|op| (op.row, op.state, op.merged_into)).collect();
+    assert_eq!(states, [(1, OperationState::Superseded, Some(2)), (2, OperationState::Done, None)]);
+
+    let bodies = vec![json!({"title": "Buyer"}), json!({"displayName": "Ada"})];
+    let batch = record(person(2), vec![operation(1, 1), operation(2, 2)], bodies, &done);
+    let states: Vec<_> = batch.operations.iter().map(|op| (op.row, op.state, op.merged_into)).collect();
+    assert_eq!(states, [(1, OperationState::Done, Some(2)), (2, OperationState::Done, None)]);
+}
+
+#[test]
+fn the_cause_to_enable_stays_until_the_account_is_enabled() {
+    // semantics: enable
+    for (enabled, remains) in [(Some(false), true), (None, true), (Some(true), false)] {
+        let confirmed = Confirmed { enabled, ..Confirmed::default() };
+        let done = Outcome { confirmed: Some(confirmed), ..outcome(2, Conclusion::Done) };
+        let batch = record(person(2), vec![operation(1, 2)], vec![json!({})], &done);
+        assert_eq!(batch.persons[0].person.pending.was_inactive, remains, "{enabled:?}");
+    }
+}
+
+#[test]
+fn a_link_is_confirmed_by_success_and_never_changed() {
+    // semantics: link
+    let seen = Link { guid: GUID, confirmed: false, invocation_id: None, usn_changed: Some(7) };
+    let linked = |result| Outcome { link: Some(seen.clone()), ..outcome(2, result) };
+    let link_after = |update: PersonUpdate, outcome: &Outcome| {
+        let batch = record(update, vec![operation(1, 2)], vec![json!({})], outcome);
+        let woken = !batch.linked.is_empty();
+        (batch.persons[0].person.link.clone().unwrap(), woken)
+    };
+    let (link, woken) = link_after(person(2), &linked(Conclusion::Done));
+    assert!(link.confirmed && woken, "a first success links, and wakes who waits");
+    let (link, woken) = link_after(person(2), &linked(Conclusion::Failed(failure(Code::DirectoryBusy))));
+    assert!(!link.confirmed && woken, "a failure after the create keeps the account, unconfirmed");
+    let mut other = person(2);
+    other.person.link = Some(Link { guid: ObjectGuid(Uuid::from_u128(78)), confirmed: true, ..seen.clone() });
+    let (link, woken) = link_after(other, &linked(Conclusion::Done));
+    assert!(link.guid == ObjectGuid(Uuid::from_u128(78)) && !woken, "a report of another account changes no link");
+}
+
+#[test]
+fn a_look_of_our_own_that_finds_nothing_writes_no_row() {
+    let mut waiting = outcome(2, Conclusion::Done);
+    waiting.waits_for_manager = Some("E-9".into());
+    for quiet in [waiting, outcome(2, Conclusion::Skipped(Code::RedundantExport))] {
+        let batch = record(person(2), vec![], vec![], &quiet);
+        assert!(batch.log.is_empty(), "{quiet:?}");
+    }
+}

@@ -1,0 +1,76 @@
+//! What every store must do, one function a behaviour. Each runs on a database of its own; [`ALL`] names them all.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "these are tests: they fail by panicking"
+)]
+
+mod agents;
+mod hostile;
+mod identity;
+mod intake;
+mod links;
+mod log;
+mod record;
+mod work;
+mod world;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use hostile::round_trip;
+pub use world::World;
+
+use crate::Store;
+
+/// A behaviour, checked on an empty store.
+pub type Case = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+macro_rules! cases {
+    ($($module:ident :: $name:ident,)*) => {
+        /// Every behaviour by name.
+        pub const ALL: &[(&str, Case)] = &[
+            $((concat!(stringify!($module), "::", stringify!($name)), |store| Box::pin($module::$name(store))),)*
+        ];
+    };
+}
+
+cases! {
+    identity::the_first_start_happens_once,
+    identity::applications_are_found_in_their_tenant_only,
+    identity::roles_are_granted_once,
+    identity::the_audit_is_newest_first,
+    identity::jobs_round_trip_and_count_their_versions,
+    intake::an_upload_round_trips,
+    intake::a_key_is_answered_as_before_or_refused,
+    intake::a_full_bucket_takes_nothing,
+    intake::urgent_operations_come_first_but_overtake_nobody,
+    intake::bodies_go_when_all_operations_are_final,
+    work::merged_persons_round_trip,
+    work::a_merge_of_an_older_version_is_refused,
+    work::a_merge_leaves_the_link_alone,
+    work::a_stale_lease_changes_nothing_but_the_log,
+    work::due_persons_come_urgent_first_then_longest_due,
+    work::failed_and_waiting_persons_are_retried,
+    work::statements_do_not_grow_with_the_batch,
+    record::a_report_delivered_twice_is_recorded_once,
+    record::a_status_says_why,
+    record::final_states_stay,
+    record::an_outcome_of_an_older_version_keeps_the_newer_record,
+    record::a_linked_manager_wakes_who_waits,
+    record::the_sweep_wakes_everyone_who_waits,
+    record::counters_sum_up,
+    links::an_account_belongs_to_one_person,
+    links::an_outcome_cannot_link_the_account_of_another,
+    links::a_broken_link_is_not_brought_back_by_a_late_outcome,
+    log::pages_do_not_move,
+    log::filters_select,
+    agents::a_token_enrolls_one_agent,
+    agents::a_lease_has_one_holder,
+    agents::a_lease_ends_by_time_or_by_release,
+    agents::the_store_answers,
+    hostile::texts_survive,
+    hostile::nul_is_refused_or_shown_as_replaced,
+    hostile::filters_are_never_interpreted,
+}

@@ -1,0 +1,27 @@
+//! The adapter: one implementation of the traits over SQL that SQLite and PostgreSQL share.
+
+#[macro_use]
+mod text;
+#[macro_use]
+mod db;
+mod agents;
+mod batch;
+mod claim;
+mod filter;
+mod identity;
+mod intake;
+mod jobs;
+mod log;
+mod migrations;
+mod open;
+mod outcome;
+mod person;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod work;
+
+pub use open::{SqlStore, open};
+
+pub(crate) use db::{Arg, Db, Pool, Row, Transaction, inconsistent};
+pub(crate) use text::Sql;

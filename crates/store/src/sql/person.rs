@@ -1,0 +1,128 @@
+//! Persons as rows.
+
+use std::collections::BTreeMap;
+
+use rollcall_model::fold;
+use rollcall_model::ids::{JobId, ObjectGuid, PersonId, Version};
+use rollcall_model::person::{Link, Pending, Person};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Row;
+use super::batch::{batch, hex, shown};
+use super::intake::{as_sent, lane};
+use super::log::read_code;
+use crate::{Error, PersonUpdate};
+
+/// A person as an element of a batch. The nested JSON is text in the text, so that no engine looks into it.
+#[derive(Serialize)]
+pub(super) struct PersonJson<'a> {
+    pub(super) job: &'a str,
+    pub(super) uuid: String,
+    folded: String,
+    external_id: Option<String>,
+    version: i64,
+    due: Option<i64>,
+    lane: i64,
+    attempts: i32,
+    last_code: Option<i16>,
+    pub(super) link_guid: Option<String>,
+    link_confirmed: i64,
+    link_controller: Option<String>,
+    link_usn: Option<i64>,
+    record: String,
+    pending: Option<String>,
+    confirmed: Option<String>,
+    refused: Option<String>,
+}
+
+impl<'a> PersonJson<'a> {
+    pub(super) fn new(update: &'a PersonUpdate) -> Result<Self, Error> {
+        let person = &update.person;
+        let folded = fold(&person.external_id);
+        let link = person.link.as_ref();
+        Ok(Self {
+            job: update.job.as_str(),
+            uuid: hex(person.id.0),
+            external_id: as_sent(&person.external_id, &folded),
+            folded,
+            version: person.version.0,
+            due: update.due.map(|due| due.0),
+            lane: lane(update.urgent),
+            attempts: update.attempts,
+            last_code: update.last_code.map(rollcall_model::Code::number),
+            link_guid: link.map(|link| hex(link.guid.0)),
+            link_confirmed: link.is_some_and(|link| link.confirmed).into(),
+            link_controller: link.and_then(|link| link.invocation_id.as_deref()).map(shown),
+            link_usn: link.and_then(|link| link.usn_changed),
+            record: text(&person.record)?,
+            pending: (person.pending != Pending::default()).then(|| text(&person.pending)).transpose()?,
+            confirmed: person.confirmed.as_ref().map(text).transpose()?,
+            refused: (!person.refused.is_empty()).then(|| text(&person.refused)).transpose()?,
+        })
+    }
+
+    /// The batch as one text. A GUID that two persons of a job claim stays with the first.
+    pub(super) fn batch(updates: &'a [PersonUpdate]) -> Result<String, Error> {
+        let mut rows = updates.iter().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        let mut taken = std::collections::HashSet::new();
+        for row in &mut rows {
+            if let Some(guid) = &row.link_guid
+                && !taken.insert((row.job, guid.clone()))
+            {
+                row.link_guid = None;
+            }
+        }
+        batch(&rows)
+    }
+}
+
+fn text<T: Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| Error::Unstorable(format!("a person cannot be written: {error}")))
+}
+
+fn parse<T: DeserializeOwned>(row: &Row, column: &'static str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Inconsistent {
+        table: "person",
+        column,
+        row: row.uuid("uuid").map(|id| id.to_string()).unwrap_or_default(),
+        why: error.to_string(),
+    })
+}
+
+/// A person and what surrounds them, from the columns `sql!` calls `person`.
+pub(super) fn read_person(row: &Row) -> Result<PersonUpdate, Error> {
+    let folded = row.text("folded")?;
+    let link = row
+        .opt_uuid("link_guid")?
+        .map(|guid| {
+            Ok::<_, Error>(Link {
+                guid: ObjectGuid(guid),
+                confirmed: row.flag("link_confirmed")?,
+                invocation_id: row.opt_text("link_controller")?,
+                usn_changed: row.opt_int("link_usn")?,
+            })
+        })
+        .transpose()?;
+    let optional = |column| row.opt_text(column);
+    Ok(PersonUpdate {
+        job: JobId::from_text(&row.text("job")?),
+        person: Person {
+            id: PersonId(row.uuid("uuid")?),
+            external_id: row.opt_text("external_id")?.unwrap_or(folded),
+            record: parse(row, "record", &row.text("record")?)?,
+            version: Version(row.int("version")?),
+            pending: optional("pending")?.map(|text| parse(row, "pending", &text)).transpose()?.unwrap_or_default(),
+            link,
+            confirmed: optional("confirmed")?.map(|text| parse(row, "confirmed", &text)).transpose()?,
+            refused: optional("refused")?
+                .map(|text| parse::<BTreeMap<_, _>>(row, "refused", &text))
+                .transpose()?
+                .unwrap_or_default(),
+        },
+        due: row.opt_time("due")?,
+        attempts: i32::try_from(row.int("attempts")?).unwrap_or(i32::MAX),
+        urgent: row.int("lane")? == 0,
+        last_code: read_code(row, "last_code")?,
+    })
+}

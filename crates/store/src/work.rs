@@ -1,0 +1,161 @@
+//! The way of a record through the store: merge, claim, record.
+
+use async_trait::async_trait;
+use rollcall_model::ids::{JobId, ObjectGuid, PersonId, TenantId, UploadId, Version};
+use rollcall_model::operation::{Method, OperationState};
+use rollcall_model::person::Person;
+use rollcall_model::{Code, Timestamp};
+
+use crate::{Audit, Error, Fenced, Lease, LogRow};
+
+/// An operation that is not final yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOperation {
+    /// The store's own number: ascending in order of arrival.
+    pub row: i64,
+    pub upload: UploadId,
+    pub index: i32,
+    pub job: JobId,
+    pub method: Method,
+    pub external_id: Option<String>,
+    /// Set once it was merged.
+    pub person: Option<PersonId>,
+    pub version: Option<Version>,
+    pub state: OperationState,
+}
+
+/// A person and when to work on them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonUpdate {
+    pub job: JobId,
+    pub person: Person,
+    /// When to work on them; `None`: nothing is to be done.
+    pub due: Option<Timestamp>,
+    /// Tries since the last success; sets the next wait.
+    pub attempts: i32,
+    /// `active` false or DELETE is pending: before all others.
+    pub urgent: bool,
+    /// Why the last attempt failed, `None` after a success. `job retry` looks for permanent ones.
+    pub last_code: Option<Code>,
+}
+
+/// A person to be worked on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuePerson {
+    pub job: JobId,
+    pub person: Person,
+    pub attempts: i32,
+    pub urgent: bool,
+    pub due: Timestamp,
+}
+
+/// An operation that has come to its end, or to a state that its status shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedOperation {
+    pub row: i64,
+    pub state: OperationState,
+    pub code: Option<Code>,
+    pub person: Option<PersonId>,
+    pub version: Option<Version>,
+    /// Row of the operation in whose write it went.
+    pub merged_into: Option<i64>,
+    /// The log row that says why: [`LogRow::id`].
+    pub log: Option<rollcall_model::ids::LogId>,
+}
+
+/// What a merge changes, all or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct MergeBatch {
+    pub persons: Vec<PersonUpdate>,
+    /// Operations now `Working` with their person and version, or `Failed` for good.
+    pub operations: Vec<FinishedOperation>,
+    pub log: Vec<LogRow>,
+}
+
+/// What a batch of outcomes changes, all or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct RecordBatch {
+    pub persons: Vec<PersonUpdate>,
+    pub operations: Vec<FinishedOperation>,
+    /// A row whose change id is stored already is left out: a report delivered twice is recorded once.
+    pub log: Vec<LogRow>,
+    /// Who waits for which manager (folded `externalId`).
+    pub waits: Vec<(PersonId, String)>,
+    /// Persons that wait no more.
+    pub waits_ended: Vec<PersonId>,
+    /// Persons (job, folded `externalId`) whose link was created: whoever waits for them is due at once.
+    pub linked: Vec<(JobId, String)>,
+}
+
+/// Whether an account may be a person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimResult {
+    /// It is now linked to the person, unconfirmed, or was already.
+    Granted,
+    /// Another person of the job has it.
+    TakenByAnother,
+}
+
+/// Persistence of the work.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// The oldest operations of these jobs that were not merged yet, urgent ones first, at most `limit`. An urgent
+    /// operation never overtakes an older one of the same `externalId`.
+    async fn waiting_operations(&self, jobs: &[JobId], limit: i64) -> Result<Vec<OpenOperation>, Error>;
+
+    /// The compressed bodies of these uploads, in any order.
+    async fn bodies(&self, uploads: &[UploadId]) -> Result<Vec<(UploadId, Vec<u8>)>, Error>;
+
+    /// Persons of a job by folded `externalId`, with what surrounds them; unknown ones are missing from the answer.
+    async fn persons_by_key(&self, job: &JobId, keys: &[String]) -> Result<Vec<PersonUpdate>, Error>;
+
+    async fn persons_by_id(&self, ids: &[PersonId]) -> Result<Vec<PersonUpdate>, Error>;
+
+    /// Which of these people (folded `externalId`) have a link, and to what.
+    async fn links(&self, job: &JobId, keys: &[String]) -> Result<Vec<(String, ObjectGuid)>, Error>;
+
+    /// Stores merged persons and their operations.
+    async fn merge(&self, lease: &Lease, batch: &MergeBatch) -> Result<Fenced<()>, Error>;
+
+    /// Persons of these jobs that are due by `now`, urgent ones first, then the longest due, at most `limit`.
+    async fn due_persons(&self, jobs: &[JobId], now: Timestamp, limit: i64) -> Result<Vec<DuePerson>, Error>;
+
+    /// When the next person of these jobs falls due, if any does.
+    async fn next_due(&self, jobs: &[JobId]) -> Result<Option<Timestamp>, Error>;
+
+    /// Links accounts to persons that have none, unconfirmed; results in the order of the claims. Within the batch the
+    /// first claim of an account wins.
+    async fn claim_links(
+        &self,
+        lease: &Lease,
+        claims: &[(PersonId, ObjectGuid)],
+    ) -> Result<Fenced<Vec<ClaimResult>>, Error>;
+
+    /// Operations of these persons that are not final, oldest first.
+    async fn open_operations(&self, persons: &[PersonId]) -> Result<Vec<OpenOperation>, Error>;
+
+    /// Log rows, persons, operations, waits and counters of a batch of outcomes. Bodies whose operations are all final
+    /// are dropped. Under a stale lease the log rows are stored all the same (they tell what reached the directory),
+    /// everything else is not, and the answer is `Stale`.
+    async fn record(&self, lease: &Lease, batch: &RecordBatch, now: Timestamp) -> Result<Fenced<()>, Error>;
+
+    /// Makes persons that failed, or wait for their next try, due now; their number.
+    async fn retry(&self, tenant: TenantId, job: &JobId, now: Timestamp, audit: &Audit) -> Result<i64, Error>;
+
+    /// Makes everyone who waits for a manager due now (the sweep); their number.
+    async fn wake_waiting(&self, lease: &Lease, now: Timestamp) -> Result<Fenced<i64>, Error>;
+
+    /// One person of a job by folded `externalId`.
+    async fn person(&self, job: &JobId, key: &str) -> Result<Option<PersonUpdate>, Error>;
+
+    /// Forgets a person's link (and that anything was confirmed under it); due at `due` where given, which matches
+    /// anew. `false` for an unknown person or one without a link.
+    async fn break_link(
+        &self,
+        tenant: TenantId,
+        job: &JobId,
+        key: &str,
+        due: Option<Timestamp>,
+        audit: &Audit,
+    ) -> Result<bool, Error>;
+}
