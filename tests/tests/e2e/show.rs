@@ -19,6 +19,11 @@ async fn samba_and_sqlite() -> anyhow::Result<()> {
     show("samba", "sqlite").await
 }
 
+#[tokio::test]
+async fn samba_and_postgres() -> anyhow::Result<()> {
+    show("samba", "postgres").await
+}
+
 /// The example of wire contract 2.12.
 fn example() -> [Value; 2] {
     let ines = json!({
