@@ -148,11 +148,6 @@ fn remedy_of(refusal: &Refusal) -> Option<&'static str> {
     match (refusal.status, refusal.code.as_str()) {
         (401, "invalid_client") => Some("Check ROLLCALL_CLIENT_ID and ROLLCALL_CLIENT_SECRET."),
         (401, _) => Some("Check that ROLLCALL_URL and ROLLCALL_TENANT belong to the client."),
-        (403, _) if refusal.request.starts_with("GET /rollcall/v1/jobs/") && refusal.request.ends_with("/status") => {
-            Some(
-                "Set ROLLCALL_SERVICE_PRINCIPAL to the job's service principal, or grant the client Synchronization.Read.All.",
-            )
-        }
         (403, _) => Some("The client lacks a role: `rollcall app grant APP ROLE` by a client that may grant."),
         (404, _) => Some("Check the id, and ROLLCALL_JOB: `rollcall job list` shows the jobs there are."),
         (413, _) => Some("One operation is larger than the service accepts."),

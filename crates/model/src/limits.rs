@@ -16,6 +16,12 @@ limits! {
     OPERATIONS_PER_REQUEST_MAX: usize = 50, "operations";
     /// Body of any request, after decompression.
     BODY_BYTES_MAX: usize = 4 * 1024 * 1024, "bytes";
+    /// What is read and thrown away of a body that is too large, so that its sender reads the answer.
+    BODY_DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024, "bytes";
+    /// How long that may take.
+    BODY_DISCARDED_MS_MAX: u64 = 5_000, "milliseconds";
+    /// How old the count of open operations in `/metrics` may be: anybody may ask for it, and counting is work.
+    METRICS_COUNT_AGE_MS_MAX: i64 = 10_000, "milliseconds";
     /// Nesting of JSON that is accepted.
     JSON_DEPTH_MAX: usize = 64, "levels";
     /// Merged source record of one person.
@@ -68,6 +74,9 @@ limits! {
     LEASE_RENEWAL_MS: i64 = 1_500, "milliseconds";
     /// Longest wait for one LDAP answer.
     LDAP_TIMEOUT_MS: i64 = 10_000, "milliseconds";
+    /// How long a write without an answer may still be under way at the controller before a look that does not find it
+    /// is believed.
+    LATE_WRITE_MS: u64 = 2_000, "milliseconds";
     /// Silence after which a link counts as dead.
     LINK_SILENCE_MS_MAX: i64 = 15_000, "milliseconds";
     /// First wait before a transient failure is tried again.

@@ -14,7 +14,7 @@ mod condition;
 mod discovery;
 mod error;
 mod find;
-mod health;
+pub(crate) mod health;
 mod jobs;
 mod links;
 mod logs;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::Error;
@@ -50,6 +50,26 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), Error> 
     Ok(())
 }
 
+/// Makes an empty file that only the service can read, where there is none.
+pub(crate) fn make_secret(path: &Path) -> Result<(), Error> {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::File { doing: "make", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes a file that is there away from everybody but the service.
+pub(crate) fn hide(path: &Path) -> Result<(), Error> {
+    match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::File { doing: "set the mode of", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file that is there.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     fs::remove_file(path).map_err(|source| Error::File { doing: "remove", path: path.to_owned(), source })
@@ -64,10 +84,17 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
     })
 }
 
+/// Names and modes of the files of a folder.
+#[cfg(test)]
+pub(crate) fn modes(folder: &Path) -> Vec<(String, u32)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| (entry.file_name().display().to_string(), entry.metadata().unwrap().permissions().mode() & 0o777))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -80,6 +107,15 @@ mod tests {
             assert_eq!(read(&path).unwrap().as_deref(), Some(text.as_bytes()));
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, bits);
         }
+        let (made, open) = (folder.path().join("made"), folder.path().join("open"));
+        make_secret(&made).unwrap();
+        make_secret(&made).unwrap();
+        write(&open, b"x", Mode::Public).unwrap();
+        for path in [&made, &open] {
+            hide(path).unwrap();
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        hide(&folder.path().join("none")).unwrap();
         let error = write(&folder.path().join("no/such/folder"), b"", Mode::Public).unwrap_err();
         assert!(error.to_string().contains("no/such/folder"), "{error}");
     }

@@ -3,6 +3,7 @@
 mod api;
 pub mod body;
 pub mod config;
+mod counters;
 mod error;
 pub mod fault;
 mod files;

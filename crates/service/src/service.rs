@@ -36,6 +36,15 @@ impl Service {
         let Options { config, clock, random } = options;
         files::make_folder(&config.data.dir)?;
         let master = first_start::master_key(&config, &*random)?;
+        if config.store.url == "sqlite" {
+            let file = config.data.dir.join(rollcall_store::SQLITE_FILE_NAME);
+            ["", "-wal", "-shm"].iter().try_for_each(|beside| {
+                let mut name = file.clone().into_os_string();
+                name.push(beside);
+                files::hide(name.as_ref())
+            })?;
+            files::make_secret(&file)?;
+        }
         let store = rollcall_store::open(&config.store.url, &config.data.dir).await?;
         let keys = first_start::identity(&config, &*store, &master, &*clock, &*random).await?;
         let tokens = Tokens::open(&config.server.public_url, &keys, &master)?;
@@ -54,6 +63,7 @@ impl Service {
             hub,
             tokens,
             failures: api::token::Failures::default(),
+            counted: api::health::Counted::default(),
             metrics,
         });
         Ok(Self { state })

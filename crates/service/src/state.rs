@@ -8,6 +8,7 @@ use rollcall_model::{Clock, Random};
 use rollcall_store::{Audit, Store};
 
 use crate::api::access::Caller;
+use crate::api::health::Counted;
 use crate::api::token::Failures;
 use crate::config::Config;
 use crate::tokens::Tokens;
@@ -26,6 +27,7 @@ pub(crate) struct Parts {
     pub(crate) hub: Hub,
     pub(crate) tokens: Tokens,
     pub(crate) failures: Failures,
+    pub(crate) counted: Counted,
     pub(crate) metrics: PrometheusHandle,
 }
 

@@ -45,6 +45,9 @@ pub trait Jobs: Send + Sync {
 
     async fn job(&self, tenant: TenantId, id: &JobId) -> Result<Option<Job>, Error>;
 
+    /// All jobs of a tenant, oldest first.
+    async fn jobs(&self, tenant: TenantId) -> Result<Vec<Job>, Error>;
+
     async fn jobs_of(&self, tenant: TenantId, principal: ServicePrincipalId) -> Result<Vec<Job>, Error>;
 
     /// Jobs whose configuration names this domain (lower case), whatever their state.
@@ -63,4 +66,7 @@ pub trait Jobs: Send + Sync {
     async fn set_job_state(&self, tenant: TenantId, id: &JobId, state: JobState, audit: &Audit) -> Result<bool, Error>;
 
     async fn job_counts(&self, id: &JobId) -> Result<JobCounts, Error>;
+
+    /// Operations without a final state, of all tenants. Reads an index of those alone.
+    async fn open_operation_count(&self) -> Result<i64, Error>;
 }

@@ -23,7 +23,7 @@ pub use jobs::{Job, JobCounts, Jobs};
 pub use log::{
     CompareOperator, LogDetails, LogField, LogFilter, LogOrder, LogQuery, LogRow, LogStatus, LogValue, Logs,
 };
-pub use sql::{SqlStore, open};
+pub use sql::{SQLITE_FILE_NAME, SqlStore, open};
 pub use work::{ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, Work};
 
 use rollcall_model::Timestamp;

@@ -132,6 +132,16 @@ pub enum LogFilter {
         text: String,
         folded: bool,
     },
+    EndsWith {
+        field: LogField,
+        text: String,
+        folded: bool,
+    },
+    /// `tolower(field) eq text`; without folding it is [`LogFilter::Compare`].
+    EqualsFolded {
+        field: LogField,
+        text: String,
+    },
     /// True or false for every row: a property that is constant in our rows.
     Constant(bool),
 }

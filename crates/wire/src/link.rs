@@ -51,8 +51,8 @@ impl Capability {
         &[Self::Create, Self::Update, Self::Disable, Self::Enable, Self::Move, Self::Manager, Self::Journal];
 }
 
-/// Body of `POST /rollcall/v1/agents/enroll`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Body of `POST /rollcall/v1/agents/enroll`. Not `Debug`: it holds a token.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnrollRequest {
     /// The one-time token that `rollcall agent token` printed.

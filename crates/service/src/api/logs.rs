@@ -83,13 +83,10 @@ pub(crate) async fn list(
 
 /// Which application each job of the tenant belongs to.
 async fn principals(state: &AppState, tenant: TenantId) -> Result<Principals, ApiError> {
-    let mut principals = HashMap::new();
-    for application in state.store.applications(tenant).await? {
-        for job in state.store.jobs_of(tenant, application.service_principal).await? {
-            principals.insert(job.id, application.clone());
-        }
-    }
-    Ok(principals)
+    let applications = state.store.applications(tenant).await?;
+    let applications: HashMap<_, _> = applications.into_iter().map(|one| (one.service_principal, one)).collect();
+    let jobs = state.store.jobs(tenant).await?.into_iter();
+    Ok(jobs.filter_map(|job| Some((job.id, applications.get(&job.service_principal)?.clone()))).collect())
 }
 
 fn page_rows(top: Option<&str>) -> Result<usize, ApiError> {

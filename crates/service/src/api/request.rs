@@ -1,7 +1,9 @@
 //! What surrounds every request: ids, the log line, the body of errors, and reading of bodies.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -84,6 +86,10 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>
     let max = limits::BODY_BYTES_MAX;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max as u64) {
+        // Who waits for leave to send has sent nothing yet (RFC 9110 10.1.1).
+        if !headers.contains_key(header::EXPECT) {
+            discard(body.into_data_stream()).await;
+        }
         return Err(ApiError::too_large(max));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(announced.unwrap_or(0)).unwrap_or(0));
@@ -91,6 +97,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| ApiError::bad_request("The body ended before it was complete."))?;
         if bytes.len() + chunk.len() > max {
+            discard(stream).await;
             return Err(ApiError::too_large(max));
         }
         bytes.extend_from_slice(&chunk);
@@ -108,6 +115,23 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>
     }
 }
 
+/// Reads on for a while: a connection closed on somebody who still sends is reset, and the answer is lost
+/// (RFC 9112 9.6).
+async fn discard(mut stream: BodyDataStream) {
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = stream.next().await {
+            bytes += chunk.len();
+            if bytes > limits::BODY_DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let longest = Duration::from_millis(limits::BODY_DISCARDED_MS_MAX);
+    // Ending in time or not, there is nothing more to do.
+    let _ = tokio::time::timeout(longest, reading).await;
+}
+
 fn unpack(bytes: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
     use std::io::Read as _;
     let mut out = Vec::new();
@@ -123,4 +147,36 @@ pub(crate) async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Bo
     let bytes = read_body(headers, body).await?;
     let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
     serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("The body cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Sends six parts of a MiB; how the request is answered, and how many parts were taken.
+    async fn taken(headers: &[(HeaderName, &str)]) -> (StatusCode, usize) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let parts = futures_util::stream::iter(0..6).map(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, std::io::Error>(vec![b' '; 1 << 20])
+        });
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        let error = read_body(&headers, Body::from_stream(parts)).await.unwrap_err();
+        (error.status, taken.load(Ordering::SeqCst))
+    }
+
+    /// A sender that is cut off never sees the answer.
+    #[tokio::test]
+    async fn too_large_a_body_is_read_to_its_end_unless_it_waits_for_leave() {
+        let length = (header::CONTENT_LENGTH, "6291456");
+        for (headers, expected) in
+            [(vec![], 6), (vec![length.clone()], 6), (vec![length, (header::EXPECT, "100-continue")], 0)]
+        {
+            assert_eq!(taken(&headers).await, (StatusCode::PAYLOAD_TOO_LARGE, expected), "{headers:?}");
+        }
+    }
 }

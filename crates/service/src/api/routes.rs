@@ -67,6 +67,14 @@ const READ_JOBS: Access = Access::Roles(&[
     Role::SynchronizationReadWriteAll,
     Role::ApplicationReadWriteOwnedBy,
 ]);
+/// Readable for whoever uploads too: the job's service principal, and why operations wait.
+const READ_STATUS: Access = Access::Roles(&[
+    Role::SynchronizationReadAll,
+    Role::SynchronizationReadWriteAll,
+    Role::ApplicationReadWriteOwnedBy,
+    Role::Upload,
+    Role::UploadOwnedBy,
+]);
 const WRITE_JOBS: Access = Access::Roles(&[Role::SynchronizationReadWriteAll, Role::ApplicationReadWriteOwnedBy]);
 const READ_AGENTS: Access = Access::Roles(&[Role::SynchronizationReadAll, Role::SynchronizationReadWriteAll]);
 const WRITE_AGENTS: Access = Access::Roles(&[Role::SynchronizationReadWriteAll]);
@@ -410,7 +418,7 @@ fn rollcall_jobs() -> Vec<Route> {
         Route::get(
             "/rollcall/v1/jobs/{job}/status",
             "jobStatus",
-            READ_JOBS,
+            READ_STATUS,
             Some(shape::<rollcall::JobStatus>()),
             get(settings::job_status),
         )

@@ -1,9 +1,11 @@
-//! The application called in process, over SQLite in a folder of the test's own.
+//! The application called in process, over SQLite in a folder of the test's own; and all of it once more over
+//! PostgreSQL.
 
 mod abuse;
 mod administration;
 mod intake;
 mod log;
 mod oauth;
+mod postgres;
 mod routes;
 mod world;

@@ -20,7 +20,7 @@ use crate::api::find;
 use crate::api::path::GraphVersion;
 use crate::api::request::read_body;
 use crate::state::AppState;
-use crate::{body, fault};
+use crate::{body, counters, fault};
 
 /// What a query may not hold as it is; quotes stay plain, as clients know the link.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>');
@@ -75,9 +75,14 @@ async fn accept(state: &AppState, upload: &NewUpload) -> Result<UploadId, ApiErr
     fault::reached(KillPoint::BeforeIntakeCommit);
     let accepted = state.store.accept(upload, limits::JOB_WAITING_OPERATIONS_MAX, keys_since).await?;
     fault::reached(KillPoint::AfterIntakeCommit);
+    counters::upload(match accepted {
+        Accepted::New => "accepted",
+        Accepted::Replay(_) => "replayed",
+        Accepted::KeyReused => "key_reused",
+        Accepted::Full => "full",
+    });
     if accepted == Accepted::New {
-        let count = u64::try_from(upload.operations.len()).unwrap_or(0);
-        metrics::counter!("rollcall_operations_accepted_total").increment(count);
+        counters::accepted(upload.operations.len());
         state.hub.notify();
     }
     upload_of(&accepted, upload.id)

@@ -51,7 +51,7 @@ impl Worker {
                     desired.warnings.extend(person.person.pending.warnings.iter().cloned());
                     let size = serde_json::to_vec(&desired).map_or(usize::MAX, |text| text.len());
                     bytes = size.saturating_add(bytes);
-                    if size > WORK_FRAME_BYTES {
+                    if size > WORK_ITEM_BYTES {
                         let result = Conclusion::Failed(too_large(size));
                         decided.push(self.without_agent(&person, result, Vec::new(), now));
                     } else if bytes > WORK_FRAME_BYTES {
@@ -137,9 +137,12 @@ impl Worker {
 /// Half a frame: what surrounds the items is small, but not nothing.
 const WORK_FRAME_BYTES: usize = limits::FRAME_BYTES_MAX / 2;
 
+/// What one person may take of it: the outcome repeats the values up to three times and must fit a frame too.
+const WORK_ITEM_BYTES: usize = limits::FRAME_BYTES_MAX / 8;
+
 fn too_large(size: usize) -> Failure {
     let reason =
-        format!("the person's mapped values are {size} bytes; at most {WORK_FRAME_BYTES} can be sent: map less");
+        format!("the person's mapped values are {size} bytes; at most {WORK_ITEM_BYTES} can be sent: map less");
     Failure::new(Code::RecordTooLarge, None, reason)
 }
 

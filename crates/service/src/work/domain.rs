@@ -159,6 +159,8 @@ impl Worker {
         if self.active.as_ref().is_some_and(|active| active.agent == session.agent.id) {
             self.lose_lease();
         }
+        // The same agent's earlier connection may be half open and not know it.
+        self.sessions.retain(|_, other| other.agent.id != session.agent.id);
         let id = session.id;
         self.sessions.insert(id, session);
         self.send_to(id, ToAgent::Standby { domain: self.domain.clone() });
@@ -217,8 +219,15 @@ impl Worker {
                 )
                 .await?;
         }
+        let since = if controller.is_none() { session.without_controller.or(Some(now)) } else { None };
+        session.without_controller = since;
         session.controller = controller;
         session.trouble = trouble;
+        let is_useless = since.is_some_and(|since| now.ms_since(since) > limits::LEASE_MS);
+        if is_useless && self.active.as_ref().is_some_and(|active| active.session == id) {
+            // Not renewed and not given up: whoever takes over still waits for the lease's end.
+            self.lose_lease();
+        }
         let lease = self.active.as_ref().filter(|active| active.session == id).map(|active| active.lease.clone());
         let mut ack = ToAgent::RenewAck { sequence, epoch: Epoch(0), renewed: false };
         if let Some(lease) = lease {
@@ -291,11 +300,13 @@ impl Worker {
     /// Takes the lease for one of the connected agents that were heard of lately, if it is free.
     async fn take_lease(&mut self) -> Result<(), Error> {
         let heard_since = self.options.clock.now().plus_ms(-limits::LEASE_MS / 2);
+        let holder = self.options.store.lease(self.tenant, &self.domain).await?;
+        let named = holder.as_ref().and_then(|holder| holder.writing_controller.as_deref());
         let mut candidates: Vec<_> = self
             .sessions
             .values()
             .filter(|session| session.heard >= heard_since)
-            .filter(|session| session.controller.as_ref().is_some_and(|controller| controller.writable))
+            .filter(|session| session.controller.as_ref().is_some_and(|controller| may_write(controller, named)))
             .map(|session| (session.agent.enrolled, session.id))
             .collect();
         candidates.sort_unstable();
@@ -303,7 +314,6 @@ impl Worker {
         let Some(session) = self.sessions.get(&id) else { return Ok(()) };
         // A lease that this very agent holds need not be waited for: either it is the same process, which ends what it
         // has begun before it takes new work, or a new one, and then the old one is dead (an agent locks its data).
-        let holder = self.options.store.lease(self.tenant, &self.domain).await?;
         if let Some(holder) = holder.filter(|holder| holder.agent == session.agent.id) {
             self.options.store.release_lease(&holder.lease, self.options.clock.now()).await?;
         }
@@ -427,6 +437,11 @@ impl Worker {
         self.sessions.remove(&id);
         false
     }
+}
+
+/// Whether work may go through this controller: a writable one, and the one named for writing where one is named.
+fn may_write(controller: &Controller, named: Option<&str>) -> bool {
+    controller.writable && named.is_none_or(|named| named == controller.invocation_id)
 }
 
 fn host(controller: Option<&Controller>) -> Option<&str> {

@@ -16,8 +16,7 @@ use serde_json::Value;
 use tracing::error;
 
 use super::domain::Worker;
-use crate::body;
-use crate::fault;
+use crate::{body, counters, fault};
 
 /// The `data` members of an upload's operations, in order.
 type Bodies = HashMap<UploadId, Vec<Value>>;
@@ -53,10 +52,14 @@ impl Worker {
             self.merge_one(&mut batch, operation, &bodies);
         }
         fault::reached(KillPoint::BeforeMergeCommit);
-        let stored = self.options.store.merge(&lease, &batch.finish()).await?;
+        let merged = batch.finish();
+        let stored = self.options.store.merge(&lease, &merged).await?;
         fault::reached(KillPoint::AfterMergeCommit);
         match stored {
-            Fenced::Done(()) => Ok(true),
+            Fenced::Done(()) => {
+                counters::finished(&merged.operations);
+                Ok(true)
+            }
             Fenced::Stale => {
                 self.lose_lease();
                 Ok(false)

@@ -18,7 +18,7 @@ use tracing::error;
 
 use super::backoff;
 use super::domain::Worker;
-use crate::fault;
+use crate::{counters, fault};
 
 impl Worker {
     /// Stores what happened. Under no lease, or a lost one, the log rows are stored all the same.
@@ -54,6 +54,8 @@ impl Worker {
         fault::reached(KillPoint::AfterRecordCommit);
         if stored == Fenced::Stale {
             self.lose_lease();
+        } else {
+            counters::finished(&batch.operations);
         }
         Ok(stored)
     }
@@ -239,6 +241,11 @@ impl Recorder<'_> {
         let job = update.job.clone();
         let key = fold(&update.person.external_id);
         let fulfilled = matches!(outcome.result, Conclusion::Done | Conclusion::Skipped(_));
+        let is_known = update.person.link.is_some() || outcome.version != update.person.version;
+        if update.due.is_none() && is_known {
+            // Reported before, or broken off since: nothing is waiting for it, and what it saw is old.
+            return;
+        }
         let newly_linked = set_link(&mut update.person, outcome, fulfilled);
         if newly_linked {
             self.batch.linked.push((job.clone(), key));
@@ -251,7 +258,6 @@ impl Recorder<'_> {
             return;
         }
         if update.due.is_none() {
-            // Reported before, or broken off since: nothing is waiting for it.
             return;
         }
         match &outcome.result {

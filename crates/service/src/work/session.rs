@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) trouble: Option<String>,
     /// When it last renewed, or connected.
     pub(super) heard: Timestamp,
+    /// Since when it has had no controller to work with.
+    pub(super) without_controller: Option<Timestamp>,
     /// When the store was last told of it.
     pub(super) noted: Timestamp,
 }
@@ -47,7 +49,16 @@ pub(super) async fn serve(hub: &Hub, socket: WebSocket, host: &str) {
     let writer = tokio::spawn(write(out, queue));
     let events = hub.worker(agent.tenant, &agent.domain);
     let heard = hub.options.clock.now();
-    let session = Session { id, agent: agent.clone(), frames, controller, trouble: None, heard, noted: heard };
+    let session = Session {
+        id,
+        agent: agent.clone(),
+        frames,
+        controller,
+        trouble: None,
+        heard,
+        without_controller: None,
+        noted: heard,
+    };
     if events.send(Event::Connected(Box::new(session))).await.is_ok() {
         tokio::pin!(writer);
         loop {

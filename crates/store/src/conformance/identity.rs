@@ -39,7 +39,9 @@ pub(super) async fn applications_are_found_in_their_tenant_only(store: &dyn Stor
     let principal = application.service_principal;
     assert_eq!(store.service_principal(world.tenant, principal).await.unwrap().as_ref(), Some(&application));
     assert_eq!(store.service_principal(other, principal).await.unwrap(), None);
-    assert_eq!(store.jobs_of(world.tenant, principal).await.unwrap(), [job]);
+    assert_eq!(store.jobs_of(world.tenant, principal).await.unwrap(), [job.clone()]);
+    assert!(store.jobs(world.tenant).await.unwrap().contains(&job));
+    assert_eq!(store.jobs(other).await.unwrap(), []);
 
     let secret = world.secret();
     let new = NewSecret { application: application.id, secret: secret.clone() };

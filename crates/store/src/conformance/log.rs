@@ -72,6 +72,14 @@ fn starts(field: LogField, text: &str, folded: bool) -> LogFilter {
     LogFilter::StartsWith { field, text: text.to_owned(), folded }
 }
 
+fn ends(field: LogField, text: &str, folded: bool) -> LogFilter {
+    LogFilter::EndsWith { field, text: text.to_owned(), folded }
+}
+
+fn folded(field: LogField, text: &str) -> LogFilter {
+    LogFilter::EqualsFolded { field, text: text.to_owned() }
+}
+
 fn not(filter: LogFilter) -> LogFilter {
     LogFilter::Not(Box::new(filter))
 }
@@ -121,6 +129,28 @@ fn rows(world: &World, person: &PersonUpdate) -> [LogRow; 3] {
     [first, second, third]
 }
 
+/// A filter, and which of [`rows`] pass it.
+type Case = (LogFilter, &'static [usize]);
+
+fn text_endings() -> Vec<Case> {
+    use LogField as F;
+    vec![
+        (ends(F::ExternalId, "b", false), &[0]),
+        (ends(F::ExternalId, "B", false), &[]),
+        (ends(F::ExternalId, "B", true), &[0]),
+        (ends(F::ExternalId, "xAb", false), &[]),
+        (ends(F::ExternalId, "", false), &[0, 1, 2]),
+        (ends(F::SourceName, "100%_*", false), &[0]),
+        (ends(F::SourceName, "100%_*", true), &[0]),
+        (ends(F::SourceName, "100%_", true), &[]),
+        (folded(F::ExternalId, "ab"), &[0]),
+        (folded(F::ExternalId, "a"), &[]),
+        (folded(F::ExternalId, ""), &[2]),
+        (folded(F::SourceName, "ärger [x] 100%_*"), &[0]),
+        (not(folded(F::SourceName, "zed")), &[0, 2]),
+    ]
+}
+
 pub(super) async fn filters_select(store: &dyn Store) {
     use LogField as F;
     let world = World::new(store, 1).await;
@@ -131,7 +161,8 @@ pub(super) async fn filters_select(store: &dyn Store) {
     let at = |ms| LogValue::Time(START.plus_ms(ms));
     let job = world.job.as_str();
     let guid = rows[0].guid.unwrap().0;
-    let cases: Vec<(LogFilter, &[usize])> = vec![
+    let mut cases = text_endings();
+    cases.extend::<Vec<Case>>(vec![
         (compare(F::Id, Equal, LogValue::Uuid(rows[1].id.0)), &[1]),
         (compare(F::Change, Equal, LogValue::Uuid(rows[2].change.0)), &[2]),
         (compare(F::Cycle, Equal, LogValue::Uuid(Uuid::from_u128(6))), &[1]),
@@ -172,7 +203,7 @@ pub(super) async fn filters_select(store: &dyn Store) {
         (either(text_is(F::ExternalId, "Ab"), numbers(F::Status, Equal, &[4])), &[0, 2]),
         (both(LogFilter::Constant(true), LogFilter::Constant(false)), &[]),
         (LogFilter::Constant(true), &[0, 1, 2]),
-    ];
+    ]);
     for (filter, expected) in cases {
         let found = store.log(&query(&world, Some(filter.clone()))).await.unwrap();
         let wanted: Vec<LogRow> = expected.iter().map(|at| rows[*at].clone()).collect();

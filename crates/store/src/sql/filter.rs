@@ -72,6 +72,8 @@ impl Filter {
             LogFilter::Compare { field, operator, value } => self.compare(*field, *operator, value)?,
             LogFilter::Contains { field, text, folded } => self.holds(*field, text, *folded, Place::Anywhere)?,
             LogFilter::StartsWith { field, text, folded } => self.holds(*field, text, *folded, Place::Start)?,
+            LogFilter::EndsWith { field, text, folded } => self.holds(*field, text, *folded, Place::End)?,
+            LogFilter::EqualsFolded { field, text } => self.holds(*field, text, true, Place::Whole)?,
             LogFilter::Constant(value) => constant(*value),
         })
     }
@@ -110,6 +112,11 @@ impl Filter {
                 (Place::Anywhere, true) => format!("strpos({name}, {value}) > 0"),
                 (Place::Anywhere, false) => format!("instr({name}, {value}) > 0"),
                 (Place::Start, _) => format!("substr({name}, 1, length({value})) = {value}"),
+                (Place::End, _) => format!(
+                    "length({name}) >= length({value}) \
+                     and substr({name}, length({name}) - length({value}) + 1) = {value}"
+                ),
+                (Place::Whole, _) => format!("{name} = {value}"),
             }
         };
         Ok(format!("(({condition}) is true)"))
@@ -120,6 +127,20 @@ impl Filter {
 enum Place {
     Anywhere,
     Start,
+    End,
+    Whole,
+}
+
+impl Place {
+    /// Whether anything may stand before the text.
+    fn is_open_before(self) -> bool {
+        matches!(self, Self::Anywhere | Self::End)
+    }
+
+    /// Whether anything may stand behind it.
+    fn is_open_behind(self) -> bool {
+        matches!(self, Self::Anywhere | Self::Start)
+    }
 }
 
 /// The spellings of a character in either case. Folding is spelt out in the pattern because the engines' own `lower`
@@ -138,7 +159,7 @@ fn spellings(c: char) -> Vec<char> {
 /// For SQLite's GLOB: a class holds its characters as they are, but for `]` and `^`, which are none of its own.
 fn glob(text: &str, place: Place) -> String {
     let mut pattern = String::new();
-    if place == Place::Anywhere {
+    if place.is_open_before() {
         pattern.push('*');
     }
     for c in text.chars() {
@@ -151,7 +172,9 @@ fn glob(text: &str, place: Place) -> String {
             pattern.push(c);
         }
     }
-    pattern.push('*');
+    if place.is_open_behind() {
+        pattern.push('*');
+    }
     pattern
 }
 
@@ -159,7 +182,7 @@ fn glob(text: &str, place: Place) -> String {
 fn expression(text: &str, place: Place) -> String {
     // Flags at the start would be read as options; this prefix says that an expression follows.
     let mut pattern = String::from("***:");
-    if place == Place::Start {
+    if !place.is_open_before() {
         pattern.push('^');
     }
     for c in text.chars() {
@@ -174,6 +197,9 @@ fn expression(text: &str, place: Place) -> String {
             }
             pattern.push(c);
         }
+    }
+    if !place.is_open_behind() {
+        pattern.push('$');
     }
     pattern
 }

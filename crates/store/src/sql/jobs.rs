@@ -105,6 +105,14 @@ impl Jobs for SqlStore {
         Ok(self.read_jobs(sql, args![tenant.0, id.as_str()]).await?.into_iter().next())
     }
 
+    async fn jobs(&self, tenant: TenantId) -> Result<Vec<Job>, Error> {
+        let sql = sql!(
+            "select j.*, t.uuid as tenant_uuid from job j join tenant t on t.id = j.tenant \
+                        where t.uuid = $1 order by j.id"
+        );
+        self.read_jobs(sql, args![tenant.0]).await
+    }
+
     async fn jobs_of(&self, tenant: TenantId, principal: ServicePrincipalId) -> Result<Vec<Job>, Error> {
         let sql = sql!(
             "select j.*, t.uuid as tenant_uuid from job j join tenant t on t.id = j.tenant \
@@ -163,6 +171,11 @@ impl Jobs for SqlStore {
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn open_operation_count(&self) -> Result<i64, Error> {
+        let sql = sql!("select count(*) as n from operation where state < 10");
+        self.db.row("counting operations", sql, args![]).await?.map_or(Ok(0), |row| row.int("n"))
     }
 
     async fn job_counts(&self, id: &JobId) -> Result<JobCounts, Error> {

@@ -21,7 +21,7 @@ mod tests;
 mod upload;
 mod work;
 
-pub use open::{SqlStore, open};
+pub use open::{SQLITE_FILE_NAME, SqlStore, open};
 
 pub(crate) use db::{Arg, Db, Pool, Row, Transaction, inconsistent};
 pub(crate) use text::Sql;

@@ -15,8 +15,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::{Db, Pool, Sql, migrations};
 use crate::{Error, Store};
 
-/// The file under the data directory.
-const FILE_NAME: &str = "rollcall.db";
+/// The SQLite file under the data directory. SQLite gives the files beside it (`-wal`, `-shm`) its mode.
+pub const SQLITE_FILE_NAME: &str = "rollcall.db";
 /// Connections that read the SQLite file.
 const READERS: u32 = 4;
 /// Connections to PostgreSQL of one process.
@@ -41,7 +41,7 @@ pub struct SqlStore {
 /// must exist; or `postgres://...`.
 pub async fn open(url: &str, data_dir: &Path) -> Result<Arc<dyn Store>, Error> {
     let store = if url == "sqlite" {
-        SqlStore::sqlite(&data_dir.join(FILE_NAME)).await?
+        SqlStore::sqlite(&data_dir.join(SQLITE_FILE_NAME)).await?
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         SqlStore::postgres(url).await?
     } else {

@@ -152,8 +152,13 @@ fn compare(
             Literal::Number(number) => store(LogField::DurationMs, LogValue::Numbers(vec![number as i64])),
             _ => return Err(invalid("durationInMilliseconds takes a number")),
         },
-        Property::Text(_) if folded => {
-            return Err(invalid("tolower stands in contains and startswith only: compare the property as it is"));
+        Property::Text(field) if folded => {
+            let equals = LogFilter::EqualsFolded { field, text: text()? };
+            match operator {
+                Comparison::Eq => equals,
+                Comparison::Ne => LogFilter::Not(Box::new(equals)),
+                _ => return Err(invalid("tolower takes eq and ne only: compare the property as it is")),
+            }
         }
         Property::Text(field) => store(field, LogValue::Text(text()?)),
         Property::Uuid(field) => match (text()?.parse::<Uuid>(), operator) {
@@ -251,7 +256,7 @@ fn test(function: TextTest, whole: &Operand, part: &Operand, context: &Context<'
         Property::Text(field) => match function {
             TextTest::Contains => LogFilter::Contains { field, text: part, folded },
             TextTest::StartsWith => LogFilter::StartsWith { field, text: part, folded },
-            TextTest::EndsWith => return Err(invalid("endswith is not supported on this property: use contains")),
+            TextTest::EndsWith => LogFilter::EndsWith { field, text: part, folded },
         },
         Property::Words(field, words) => one_of(field, &words, Comparison::Eq, passes)?,
         Property::Constant(own) => LogFilter::Constant(passes(&own)),

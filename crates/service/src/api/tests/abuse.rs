@@ -114,6 +114,16 @@ async fn hostile_paths_and_headers() {
 }
 
 #[tokio::test]
+async fn files_of_the_data_folder_are_for_the_service_alone() {
+    let world = World::new().await;
+    let modes = crate::files::modes(world.folder());
+    assert!(modes.len() >= 2, "{modes:?}");
+    for (name, mode) in modes {
+        assert_eq!(mode & 0o077, 0, "{name} has mode {mode:o}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_shown_once_and_kept_nowhere() {
     let world = World::new().await;
     let made = world.post(&format!("/v1.0/applications/{}/addPassword", world.application), &json!({})).await.json();

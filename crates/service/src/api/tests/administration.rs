@@ -297,8 +297,7 @@ async fn what_administrators_do_is_audited() {
 #[tokio::test]
 async fn a_second_start_keeps_what_the_first_made() {
     let world = World::new().await;
-    let mut config = crate::config::Config::default();
-    config.data.dir = world.folder().to_owned();
+    let config = world.config();
     let options = || crate::Options {
         config: config.clone(),
         clock: std::sync::Arc::clone(&world.clock) as std::sync::Arc<dyn rollcall_model::Clock>,

@@ -207,6 +207,27 @@ async fn no_password_is_ever_stored() {
     assert_eq!(stored, [json!({ "externalId": "1", "x": [{}], "title": "t" })]);
 }
 
+/// All that `rollcall upload` asks for, by a client that was granted nothing else.
+#[tokio::test]
+async fn whoever_may_upload_may_see_what_becomes_of_it() {
+    let world = World::new().await;
+    let (_, token) = world.client_with(&["SynchronizationData-User.Upload"]).await;
+    let status = format!("/rollcall/v1/jobs/{}/status", world.job);
+    let job = world.send(Call::new("GET", &status).token(&token)).await.expect(200).json();
+    assert_eq!(job["servicePrincipal"], world.principal);
+    let call = Call::new("POST", &world.upload_path()).token(&token);
+    let sent = world.send(call.body("application/scim+json", one("1").to_string())).await.expect(202);
+    let upload = format!("/rollcall/v1/uploads/{}", sent.header("rollcall-upload-id"));
+    world.send(Call::new("GET", &upload).token(&token)).await.expect(200);
+    // Of applications that it does not own, the weaker role shows nothing.
+    let (_, owned) = world.client_with(&["SynchronizationData-User.Upload.OwnedBy"]).await;
+    for path in [&status, &upload] {
+        world.send(Call::new("GET", path).token(&owned)).await.expect(403);
+    }
+    let settings = format!("/rollcall/v1/jobs/{}/settings", world.job);
+    world.send(Call::new("GET", &settings).token(&token)).await.expect(403);
+}
+
 #[tokio::test]
 async fn transport() {
     let world = World::new().await;

@@ -113,6 +113,10 @@ async fn filters_that_clients_send() {
         ("initiatedBy/initiatorType eq 'system'".to_owned(), "54321"),
         (format!("targetIdentity/id eq '{}'", Uuid::from_u128(0x3005)), "5"),
         ("sourceIdentity/displayName eq 'Inès O''Neil' and startswith(sourceIdentity/id, '70198')".to_owned(), "54321"),
+        ("tolower(sourceIdentity/displayName) eq 'inès o''neil'".to_owned(), "54321"),
+        ("tolower(sourceIdentity/displayName) ne 'inès o''neil'".to_owned(), ""),
+        ("endswith(sourceIdentity/id, '81')".to_owned(), "1"),
+        ("endswith(tolower(sourceIdentity/displayName), 'neil')".to_owned(), "54321"),
         ("sourceIdentity/id eq '''; drop table provisioning_log; --'".to_owned(), ""),
         (
             "not (provisioningAction eq 'create') and (sourceIdentity/id eq '701981' or sourceIdentity/id eq '701982')"

@@ -199,8 +199,17 @@ async fn health() {
     for path in ["/healthz", "/readyz"] {
         world.send(Call::new("GET", path)).await.expect(200);
     }
+    world.upload(super::world::one("1").to_string()).await.expect(202);
     let metrics = world.send(Call::new("GET", "/metrics")).await.expect(200);
-    assert!(metrics.text.contains("rollcall_http_requests_total"), "{}", metrics.text);
+    for line in [
+        "rollcall_http_requests_total{",
+        "rollcall_uploads_total{result=\"accepted\"}",
+        "rollcall_operations_accepted_total ",
+        "rollcall_operations_open ",
+        "rollcall_tokens_issued_total ",
+    ] {
+        assert!(metrics.text.contains(line), "{line}: {}", metrics.text);
+    }
     world.store().close().await;
     world.send(Call::new("GET", "/readyz")).await.expect(503);
     let answer = world.get("/v1.0/servicePrincipals").await.expect(503);

@@ -7,14 +7,30 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use rollcall_model::{Clock, Timestamp};
+use rollcall_model::{Clock, Random as _, Timestamp};
 use rollcall_store::Store;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 use tower::ServiceExt as _;
 
 use crate::config::Config;
 use crate::system::SystemRandom;
 use crate::{Options, Service};
+
+/// Names the PostgreSQL database beside which each world makes one of its own; without it worlds are on SQLite.
+pub(super) const DATABASE: &str = "ROLLCALL_TEST_DATABASE";
+
+/// URL of a store that nobody else has.
+async fn own_store() -> String {
+    let Ok(url) = std::env::var(DATABASE) else { return "sqlite".to_owned() };
+    let name = format!("world_{}", SystemRandom.uuid_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let (server, rest) = url.split_once("/test_").unwrap();
+    let options = rest.split_once('?').unwrap().1;
+    format!("{server}/{name}?{options}")
+}
 
 /// A clock that stands still until it is told to go on.
 pub(super) struct StandingClock(AtomicI64);
@@ -109,6 +125,7 @@ pub(super) struct World {
     pub(super) application: String,
     pub(super) principal: String,
     pub(super) job: String,
+    config: Config,
     folder: tempfile::TempDir,
 }
 
@@ -117,8 +134,13 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.data.dir = folder.path().to_owned();
+        config.store.url = own_store().await;
         let clock = Arc::new(StandingClock(AtomicI64::new(1_768_470_000_000_000)));
-        let options = Options { config, clock: Arc::clone(&clock) as Arc<dyn Clock>, random: Arc::new(SystemRandom) };
+        let options = Options {
+            config: config.clone(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            random: Arc::new(SystemRandom),
+        };
         let service = Service::open(options).await.unwrap();
         let file = crate::files::read(&folder.path().join("admin-client.json")).unwrap().unwrap();
         let file: Value = serde_json::from_slice(&file).unwrap();
@@ -134,6 +156,7 @@ impl World {
             application: String::new(),
             principal: String::new(),
             job: String::new(),
+            config,
             folder,
         };
         world.admin = world.token(&world.client, &world.secret).await;
@@ -147,6 +170,11 @@ impl World {
 
     pub(super) fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    /// What the service was opened with.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     pub(super) fn store(&self) -> &dyn Store {
