@@ -1,7 +1,7 @@
 //! Add, modify, rename, delete. Checks come in the order in which Samba's modules make them, so that a request with
 //! several faults is refused for the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rasn_ldap::{ChangeOperation, ModifyDnRequest, ResultCode};
 use rollcall_model::Dn;
@@ -18,24 +18,16 @@ use ResultCode::{
     UnwillingToPerform,
 };
 
-/// Written in ways of their own in an add, or checked against what they must be.
-const SETTLED: &[&str] = &[
-    "objectClass",
-    "cn",
-    "ou",
-    "distinguishedName",
-    "objectCategory",
-    "unicodePwd",
-    "userAccountControl",
-    "pwdLastSet",
-    "manager",
-];
+/// Written into a user in ways of their own in an add.
+const SETTLED: &[&str] = &["unicodePwd", "userAccountControl", "pwdLastSet", "manager"];
+/// Of a user, and written as they come once they are checked.
+const CHECKED: &[&str] = &["sAMAccountName", "userPrincipalName", "userAccountControl", "accountExpires", "pwdLastSet"];
 
-type Change = (ChangeOperation, &'static Attribute, Values);
+/// Operation, attribute, values.
+type Change<A> = (ChangeOperation, A, Values);
 
-fn refuse<T>(code: ResultCode, text: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::new(code, text))
-}
+/// What an add brings, by name in lower case: name and values.
+type Given = BTreeMap<String, (String, Values)>;
 
 /// Refuses with this code and text unless it holds.
 macro_rules! check {
@@ -47,55 +39,61 @@ fn demand(holds: bool, refusal: impl FnOnce() -> Refusal) -> Result<(), Refusal>
     if holds { Ok(()) } else { Err(refusal()) }
 }
 
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+fn first<'a>(given: &'a Given, name: &str) -> Option<&'a Vec<u8>> {
+    given.get(name)?.1.first()
+}
+
 /// Adds a user or an organizationalUnit.
 pub(crate) fn add(tree: &mut Tree, name: &str, attributes: Vec<(String, Values)>) -> Result<(), Refusal> {
-    check!(!name.is_empty(), NamingViolation, "00002037: rootdse_add: you cannot add a new rootdse entry!");
     let dn = read_dn(name).ok_or_else(|| refusal::bad_dn("ldb_add: invalid dn"))?;
-    attributes.iter().try_for_each(|(name, values)| not_empty(name, values, &dn))?;
-    let mut given: BTreeMap<String, (String, Values)> = BTreeMap::new();
+    let mut given = Given::new();
     for (name, values) in attributes {
+        check!(is_full(&values), InvalidAttributeSyntax, "Element {name} has empty attribute in ldb message!");
         let former = given.insert(name.to_lowercase(), (name, values));
         demand(former.is_none(), || outside("an attribute given twice"))?;
     }
-    let first = |name: &str| given.get(name).and_then(|(_, values)| values.first());
-    let text = |name: &str| first(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let class = class_of(&given, &dn)?;
-    let Some(parent) = place(tree, &dn)? else {
-        return refuse(NoSuchObject, format!("00002030: objectclass: Cannot add {dn}, parent does not exist!"));
-    };
-    let leaf = naming_value(&dn, class, NamingViolation, "00002037")?;
-    let naming = if class == Class::User { "cn" } else { "ou" };
-    check!(
-        text(naming).is_none_or(|value| fold(value.as_bytes()) == fold(leaf.as_bytes())),
-        InvalidDnSyntax,
-        "00002032: RDN mismatch on {dn}: ({leaf}) should match"
-    );
-    let mut entry = Entry::new(child(&tree.name_of(parent), &naming.to_uppercase(), &leaf), class, Some(parent));
-    entry.manager = first("manager").map(|value| link(tree, value, Add)).transpose()?;
+    let missing = || Refusal::new(NoSuchObject, format!("00002030: objectclass: Cannot add {dn}, no parent!"));
+    let parent = place(tree, &dn)?.ok_or_else(missing)?;
+    let leaf = naming_value(&dn, class)?;
+    let is_leaf = first(&given, class.naming()).is_none_or(|value| fold(value) == fold(leaf.as_bytes()));
+    check!(is_leaf, InvalidDnSyntax, "00002032: RDN mismatch on {dn}: ({leaf}) should match");
+    let mut entry = Entry::new(child(&tree.name_of(parent), class, &leaf), class, Some(parent));
     if class == Class::User {
-        let account_name = text("samaccountname").unwrap_or_else(|| tree.random_account_name());
-        let own = tree.at(&dn);
-        account_name_free(tree, &account_name, own)?;
-        first("userprincipalname").map_or(Ok(()), |value| principal_name_free(tree, value, own))?;
-        tree.furnish(&mut entry, &account_name);
-        if let Some(bits) = text("useraccountcontrol") {
-            entry.set("userAccountControl", &[&account_control(&bits)?]);
-        }
-        first("unicodepwd").map_or(Ok(()), |value| set_password(tree, &mut entry, value))?;
-        match text("pwdlastset").as_deref() {
-            None | Some("-1") => {}
-            Some("0") => entry.set("pwdLastSet", &["0"]),
-            Some(_) => return Err(outside("adding another pwdLastSet than 0 or -1")),
-        }
+        settle_user(tree, &mut entry, tree.at(&dn), &given)?;
     } else {
         entry.set("objectClass", &["top", "organizationalUnit"]);
         entry.set("objectCategory", &[&tree.category("Organizational-Unit")]);
     }
-    given.iter().try_for_each(|(_, (name, values))| take(tree, &mut entry, name, values))?;
+    given.values().try_for_each(|(name, values)| take(tree, &mut entry, name, values))?;
     demand(tree.at(&dn).is_none(), || refusal::dn_exists(tree.dialect, &dn.to_string()))?;
-    name_fits(tree, &entry)?;
-    usable(tree, &entry)?;
+    microsoft_accepts(tree, &entry)?;
     tree.insert(entry);
+    Ok(())
+}
+
+/// What makes a user: links, names that must be unique, account control, password. `own` has the user's DN already.
+fn settle_user(tree: &Tree, user: &mut Entry, own: Option<Id>, given: &Given) -> Result<(), Refusal> {
+    let given = |name| first(given, name);
+    if let Some(value) = given("manager") {
+        user.set("manager", &[&link(tree, value, Add)?.to_string()]);
+    }
+    let name = given("samaccountname").ok_or_else(|| outside("adding a user without sAMAccountName"))?;
+    account_name_free(tree, &text(name), own)?;
+    given("userprincipalname").map_or(Ok(()), |value| principal_name_free(tree, value, own))?;
+    tree.furnish(user, &text(name));
+    if let Some(bits) = given("useraccountcontrol") {
+        user.set("userAccountControl", &[&account_control(&text(bits))?]);
+    }
+    given("unicodepwd").map_or(Ok(()), |value| set_password(tree, user, value))?;
+    if let Some(time) = given("pwdlastset") {
+        demand(time == b"0", || outside("adding another pwdLastSet than 0"))?;
+        user.set("pwdLastSet", &["0"]);
+    }
     Ok(())
 }
 
@@ -103,173 +101,103 @@ pub(crate) fn add(tree: &mut Tree, name: &str, attributes: Vec<(String, Values)>
 fn take(tree: &Tree, entry: &mut Entry, name: &str, values: &Values) -> Result<(), Refusal> {
     let known = known(name, "0000200A: objectclass_attrs")?;
     let (name, dn) = (known.name, entry.dn.to_string());
-    let is_one = |expected: &str| values.len() == 1 && values.iter().all(|v| fold(v) == expected.to_lowercase());
-    match name {
-        "distinguishedName" if !is_one(&dn) => return Err(outside("adding another distinguishedName")),
-        "objectCategory" if !is_one(&entry.text(name).unwrap_or_default()) => {
-            return Err(outside("adding another objectCategory"));
-        }
-        "cn" | "ou" if values.len() != 1 || known.is('u') && !known.is('o') && entry.class != Class::User => {
-            return Err(outside("this naming attribute"));
-        }
-        _ if SETTLED.contains(&name) && values.len() == 1 || name == "objectClass" => return Ok(()),
-        _ if known.is('x') && !known.is('b') => return Err(outside(format_args!("adding {name}"))),
-        _ => permitted(tree, entry, known, values)?,
+    let is_settled = name == entry.class.naming() || entry.class == Class::User && SETTLED.contains(&name);
+    if is_settled && values.len() == 1 || name == "objectClass" {
+        return Ok(());
     }
-    check!(!values.is_empty(), ConstraintViolation, "attribute '{name}' on '{dn}' specified with 0 values");
-    check!(!(known.is('s') && values.len() > 1), ConstraintViolation, "0000202F: {}", single_valued(name, &dn));
-    check!(!has_twins(values), AttributeOrValueExists, "attribute '{name}': value on '{dn}' provided more than once");
-    demand(!(!known.is_plain() && !["sAMAccountName", "userPrincipalName", "accountExpires"].contains(&name)), || {
-        outside(format_args!("adding {name}"))
-    })?;
-    entry.attributes.insert(name, values.clone());
-    Ok(())
+    demand(!known.is('x') || known.is('b'), || outside(format_args!("adding {name}")))?;
+    permitted(tree, entry, known, values)?;
+    check!(!known.is('s') || values.len() < 2, ConstraintViolation, "0000202F: SINGLE-VALUE attribute {name} on {dn}");
+    let is_recorded = !values.is_empty() && (known.is_plain() || CHECKED.contains(&name));
+    demand(is_recorded, || outside(format_args!("adding {name}")))?;
+    apply(entry, Replace, known, values).map(|_| ())
 }
 
 /// Changes attributes: all of it or nothing.
-pub(crate) fn modify(
-    tree: &mut Tree,
-    name: &str,
-    given: Vec<(ChangeOperation, String, Values)>,
-) -> Result<(), Refusal> {
-    let id = tree.resolve(name, "ldb_modify: invalid dn")?;
-    let Some((id, mut entry)) = id.and_then(|id| Some((id, tree.get(id)?.clone()))) else {
-        return refuse(NoSuchObject, format!("00002030: No such Base DN: {name}"));
-    };
-    demand(entry.class != Class::BuiltIn, || outside("changing what was there at the start"))?;
-    check!(
-        !given.is_empty(),
-        UnwillingToPerform,
-        "00002035: objectclass: modify message must have elements/attributes!"
-    );
-    let mut changes: Vec<Change> = Vec::with_capacity(given.len());
+pub(crate) fn modify(tree: &mut Tree, name: &str, given: Vec<Change<String>>) -> Result<(), Refusal> {
+    let (id, mut entry) = target(tree, name, "ldb_modify: invalid dn", "No such Base DN")?;
+    demand(!given.is_empty(), || outside("a modify without changes"))?;
+    let mut changes: Vec<Change<&'static Attribute>> = Vec::with_capacity(given.len());
     for (operation, name, values) in given {
-        not_empty(&name, &values, &entry.dn)?;
+        check!(is_full(&values), InvalidAttributeSyntax, "Element {name} has empty attribute in ldb message!");
         changes.push((operation, known(&name, "acl_modify")?, values));
     }
-    check_account(tree, id, &entry, &mut changes)?;
-    change_password(tree, &mut entry, &changes)?;
+    check_account(tree, id, &mut entry, &mut changes)?;
     for (operation, known, values) in &changes {
-        let naming = if entry.class == Class::User { "cn" } else { "ou" };
-        let what = if known.name == naming { "RDN" } else { known.name };
-        let is_name = known.name == naming || known.name == "name";
+        let what = if known.name == entry.class.naming() { "RDN" } else { known.name };
+        let is_name = what == "RDN" || what == "name";
         check!(!is_name, NotAllowedOnRdn, "00002016: Modify of {what} not permitted, must use 'rename'");
         permitted(tree, &entry, known, if *operation == Delete { &[] } else { values })?;
     }
-    let had_control = entry.account_control();
     let mut differs = false;
     for (operation, known, values) in &changes {
         differs |= match known.name {
-            "manager" => change_manager(tree, &mut entry, *operation, values)?,
             "unicodePwd" => true,
-            "pwdLastSet" => change_pwd_last_set(tree, &mut entry, *operation, values)?,
-            "accountExpires" if *operation != Replace || values.len() != 1 => {
-                return refuse(UnwillingToPerform, "00002035: delete protected attribute 'accountExpires' missing!");
-            }
-            "sAMAccountName" | "userPrincipalName" | "userAccountControl" | "accountExpires" => {
-                apply(&mut entry, *operation, known, values)?
-            }
-            _ if known.is_plain() => apply(&mut entry, *operation, known, values)?,
+            // As recorded, every change of a link counts as one, even to what it was.
+            "manager" => apply(&mut entry, *operation, known, values).map(|_| true)?,
+            name if CHECKED.contains(&name) || known.is_plain() => apply(&mut entry, *operation, known, values)?,
             other => return Err(outside(format_args!("changing {other}"))),
         };
     }
-    if entry.account_control() != had_control {
-        usable(tree, &entry)?;
+    for name in ["sAMAccountName", "userAccountControl", "accountExpires", "pwdLastSet"] {
+        let is_kept = entry.class != Class::User || entry.attributes.contains_key(name);
+        check!(
+            is_kept,
+            UnwillingToPerform,
+            "00002035: objectclass_attrs: delete protected attribute '{name}' missing!"
+        );
     }
+    microsoft_accepts(tree, &entry)?;
     if differs {
         tree.replace(id, entry);
     }
     Ok(())
 }
 
-/// What samldb checks: names that must be unique, account control. A control that stays as it is falls away.
-fn check_account(tree: &Tree, id: Id, entry: &Entry, changes: &mut Vec<Change>) -> Result<(), Refusal> {
-    let last = |name: &str, changes: &[Change]| {
-        let own: Vec<_> = changes.iter().filter(|(_, known, _)| known.name == name).collect();
-        own.first()?;
-        let mut kept = own.iter().rev().filter(|(operation, ..)| *operation != Delete);
-        let value = kept.find_map(|(_, _, values)| values.last());
-        Some(value.map(|value| String::from_utf8_lossy(value).into_owned()))
-    };
-    match last("sAMAccountName", changes) {
-        Some(None) => return refuse(UnwillingToPerform, "00002077: samldb: 'samAccountName' can't be deleted/empty!"),
-        Some(Some(value)) => account_name_free(tree, &value, Some(id))?,
-        None => {}
-    }
-    match last("userPrincipalName", changes) {
-        Some(None) if changes.iter().any(|(op, known, _)| known.name == "userPrincipalName" && *op == Replace) => {
-            return refuse(ObjectClassViolation, "00002014: samldb: new value for userPrincipalName not provided");
-        }
-        Some(Some(value)) => principal_name_free(tree, value.as_bytes(), Some(id))?,
-        _ => {}
-    }
-    match last("userAccountControl", changes) {
-        Some(None) => refuse(UnwillingToPerform, "00002077: samldb: 'userAccountControl' can't be deleted!"),
-        // What is no number is refused with the other values.
-        Some(Some(value)) if value.parse::<u32>().is_ok() => {
-            let bits = account_control(&value)?;
-            if entry.text("userAccountControl").as_ref() == Some(&bits) {
-                changes.retain(|(_, known, _)| known.name != "userAccountControl");
-            }
-            for (operation, known, values) in changes {
-                if known.name == "userAccountControl" && *operation != Delete {
-                    *values = vec![bits.clone().into_bytes()];
+/// The object a write names, where it may be written; `argument` and `missing` are for the diagnostics.
+fn target(tree: &Tree, name: &str, argument: &str, missing: &str) -> Result<(Id, Entry), Refusal> {
+    let found = tree.resolve(name, argument)?.and_then(|id| Some((id, tree.entries.get(&id)?.clone())));
+    let found = found.ok_or_else(|| Refusal::new(NoSuchObject, format!("00002030: {missing}: {name}")))?;
+    demand(found.1.class != Class::BuiltIn, || outside("changing what was there at the start"))?;
+    Ok(found)
+}
+
+/// What samldb and the password module check: names that must be unique, account control, and the password, which is
+/// set here. A control that stays as it is falls away.
+fn check_account(tree: &Tree, id: Id, entry: &mut Entry, changes: &mut Vec<Change<&Attribute>>) -> Result<(), Refusal> {
+    const CONTROL: &str = "userAccountControl";
+    const PWD_LAST_SET: &str = "00000057: setup_last_set_field: pwdLastSet must be 0 or -1 only!";
+    for (operation, known, values) in changes.iter_mut() {
+        match (known.name, *operation, values.last_mut()) {
+            ("unicodePwd", Replace, Some(value)) => set_password(tree, entry, value)?,
+            ("unicodePwd", ..) => return Err(outside("changing a password other than by replace")),
+            ("manager", ..) => {
+                let is_one = values.len() == 1 || values.is_empty() && *operation == Replace;
+                demand(is_one, || outside("changing several managers"))?;
+                for value in values.iter_mut() {
+                    *value = link(tree, value, *operation)?.to_string().into_bytes();
                 }
             }
-            Ok(())
+            (_, Delete, _) => {}
+            ("sAMAccountName", _, Some(value)) => account_name_free(tree, &text(value), Some(id))?,
+            ("userPrincipalName", _, Some(value)) => principal_name_free(tree, value, Some(id))?,
+            ("userPrincipalName", _, None) => return Err(outside("replacing userPrincipalName by nothing")),
+            ("pwdLastSet", _, Some(value)) if value == b"-1" => *value = tree.file_time().into_bytes(),
+            ("pwdLastSet", _, Some(value)) => check!(value == b"0", Other, "{PWD_LAST_SET}"),
+            // What is no number is refused with the other values.
+            (CONTROL, _, Some(value)) if text(value).parse::<u32>().is_ok() => {
+                *value = account_control(&text(value))?.into_bytes();
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
-}
-
-fn change_password(tree: &Tree, entry: &mut Entry, changes: &[Change]) -> Result<(), Refusal> {
-    let own: Vec<_> = changes.iter().filter(|(_, known, _)| known.name == "unicodePwd").collect();
-    match own[..] {
-        [] => Ok(()),
-        [(Replace, _, values)] if values.len() == 1 => values.iter().try_for_each(|v| set_password(tree, entry, v)),
-        [(Delete, ..)] => refuse(UnwillingToPerform, "00002035: setup_io: It's not possible to delete the password"),
-        [(Add, ..)] => refuse(UnwillingToPerform, "00002035: Only the add action for a password change specified!"),
-        _ => Err(outside("changing a password with the old one")),
+    let stays = |(operation, known, values): &Change<&Attribute>| {
+        known.name == CONTROL && *operation != Delete && entry.attributes.get(CONTROL) == Some(values)
+    };
+    if changes.iter().any(stays) {
+        changes.retain(|(_, known, _)| known.name != CONTROL);
     }
-}
-
-fn change_pwd_last_set(
-    tree: &Tree,
-    entry: &mut Entry,
-    operation: ChangeOperation,
-    values: &Values,
-) -> Result<bool, Refusal> {
-    let value = match values.iter().map(|value| &value[..]).collect::<Vec<_>>()[..] {
-        [b"0"] => "0".to_owned(),
-        [b"-1"] => tree.file_time(),
-        _ => return refuse(Other, "00000057: setup_last_set_field: pwdLastSet must be 0 or -1 only!"),
-    };
-    demand(operation == Replace, || outside("changing pwdLastSet other than by replace"))?;
-    entry.set("pwdLastSet", &[&value]);
-    Ok(true)
-}
-
-/// As recorded, every change of a link counts as one, even to what it was.
-fn change_manager(
-    tree: &Tree,
-    entry: &mut Entry,
-    operation: ChangeOperation,
-    values: &Values,
-) -> Result<bool, Refusal> {
-    let links = values.iter().map(|value| link(tree, value, operation)).collect::<Result<Vec<Id>, _>>()?;
-    let one_only = "Attribute manager is single valued but more than one value has been supplied";
-    entry.manager = match (operation, &links[..], entry.manager) {
-        (Replace | Delete, [], _) => None,
-        (Replace, [one], _) | (Add, [one], None) => Some(*one),
-        (Replace, ..) => return refuse(ConstraintViolation, one_only),
-        (Delete, [one], Some(current)) if *one == current => None,
-        (Delete, ..) => return refuse(NoSuchAttribute, "Attribute manager already deleted for target GUID"),
-        (Add, [one], Some(current)) if *one == current => {
-            return refuse(AttributeOrValueExists, "Attribute manager already exists for target GUID");
-        }
-        (Add, ..) => return refuse(AttributeOrValueExists, one_only),
-    };
-    Ok(true)
+    Ok(())
 }
 
 /// Changes the values of one attribute; whether that made a difference.
@@ -279,19 +207,13 @@ fn apply(entry: &mut Entry, operation: ChangeOperation, known: &Attribute, value
     let mut changed = true;
     match operation {
         Add => new.extend(values.iter().cloned()),
-        Delete if values.is_empty() && new.is_empty() => {
-            return refuse(NoSuchAttribute, format!("attribute '{name}': no such attribute for delete on '{dn}'"));
-        }
-        Delete if values.is_empty() => new.clear(),
         Delete => {
-            for value in values {
-                let Some(at) = new.iter().position(|old| fold(old) == fold(value)) else {
-                    return refuse(
-                        NoSuchAttribute,
-                        format!("attribute '{name}': no matching value to delete on '{dn}'"),
-                    );
-                };
-                new.remove(at);
+            let gone = if values.is_empty() { new.clone() } else { values.clone() };
+            check!(!gone.is_empty(), NoSuchAttribute, "attribute '{name}': no such attribute for delete on '{dn}'");
+            for value in gone {
+                let at = new.iter().position(|old| fold(old) == fold(&value));
+                let text = || format!("attribute '{name}': no matching attribute value while deleting on '{dn}'");
+                new.remove(at.ok_or_else(|| Refusal::new(NoSuchAttribute, text()))?);
             }
         }
         Replace => {
@@ -299,115 +221,85 @@ fn apply(entry: &mut Entry, operation: ChangeOperation, known: &Attribute, value
             new.clone_from(values);
         }
     }
-    check!(!(known.is('s') && new.len() > 1), AttributeOrValueExists, "0000200D: {}", single_valued(name, &dn));
-    check!(!has_twins(&new), AttributeOrValueExists, "attribute '{name}': value on '{dn}' already exists");
-    if new.is_empty() {
-        entry.attributes.remove(name)
-    } else {
-        entry.attributes.insert(name, new)
-    };
+    let hex = if name == "manager" { "" } else { "0000200D: " };
+    check!(!known.is('s') || new.len() < 2, AttributeOrValueExists, "{hex}SINGLE-VALUE attribute {name} on {dn}");
+    let mut seen = BTreeSet::new();
+    let are_unequal = new.iter().all(|value| seen.insert(fold(value)));
+    check!(are_unequal, AttributeOrValueExists, "attribute '{name}': value on '{dn}' already exists");
+    entry.attributes.insert(name, new);
+    entry.attributes.retain(|_, values| !values.is_empty());
     Ok(changed)
 }
 
-/// Gives an object another name or container.
+/// Gives a user another name or container.
 pub(crate) fn rename(tree: &mut Tree, request: &ModifyDnRequest) -> Result<(), Refusal> {
     let old = request.entry.as_str();
-    let id = tree.resolve(old, "ldb_rename: invalid olddn")?;
-    let superior = match request.new_superior.as_ref().map(|name| name.as_str()) {
-        Some(name) if name.starts_with('<') => return refuse(Other, "00002095: Other"),
-        Some(name) => Some(read_dn(name).ok_or_else(|| refusal::bad_dn("ldb_rename: invalid newdn"))?),
-        None => None,
+    let (id, mut entry) = target(tree, old, "ldb_rename: invalid olddn", "Cannot rename, entry does not exist")?;
+    let container = match request.new_superior.as_ref().map(|name| name.as_str()) {
+        Some(name) if name.starts_with('<') => return Err(Refusal::new(Other, "00002095: Other")),
+        Some(name) => read_dn(name).ok_or_else(|| refusal::bad_dn("ldb_rename: invalid newdn"))?,
+        None => entry.dn.parent().unwrap_or_else(|| tree.base.clone()),
     };
-    let Some((id, mut entry)) = id.and_then(|id| Some((id, tree.get(id)?.clone()))) else {
-        return refuse(NoSuchObject, format!("00002030: Cannot rename {old}, entry does not exist!"));
-    };
-    demand(!(entry.class == Class::BuiltIn || !entry.children.is_empty() || !request.delete_old_rdn), || {
-        outside("this rename")
-    })?;
-    let container = superior.or_else(|| entry.dn.parent()).unwrap_or_else(|| tree.base.clone());
+    demand(entry.class == Class::User && request.delete_old_rdn, || outside("this rename"))?;
     let new = read_dn(&format!("{},{container}", request.new_rdn.as_str())).ok_or_else(|| outside("this new name"))?;
-    let leaf = naming_value(&new, entry.class, UnwillingToPerform, "00002035")?;
-    let Some(parent) = place(tree, &new)? else {
-        return refuse(Other, format!("00002095: objectclass: Cannot rename {old}, parent does not exist!"));
-    };
-    demand(tree.at(&new).is_none_or(|other| other == id), || refusal::dn_exists(tree.dialect, &new.to_string()))?;
+    let leaf = naming_value(&new, entry.class)?;
+    let missing = || Refusal::new(Other, format!("00002095: objectclass: Cannot rename {old}, parent does not exist!"));
+    let parent = place(tree, &new)?.ok_or_else(missing)?;
+    demand(tree.at(&new).is_none_or(|other| other == id), || refusal::dn_exists(tree.dialect, new.as_str()))?;
     entry.parent = Some(parent);
-    entry.dn = child(&tree.name_of(parent), if entry.class == Class::User { "CN" } else { "OU" }, &leaf);
-    name_fits(tree, &entry)?;
+    entry.dn = child(&tree.name_of(parent), entry.class, &leaf);
+    microsoft_accepts(tree, &entry)?;
     tree.replace(id, entry);
     Ok(())
 }
 
 /// Deletes an object that has nothing below it.
 pub(crate) fn delete(tree: &mut Tree, name: &str) -> Result<(), Refusal> {
-    let id = tree.resolve(name, "ldb_delete: invalid dn")?;
-    let Some((id, entry)) = id.and_then(|id| Some((id, tree.get(id)?))) else {
-        return refuse(NoSuchObject, format!("00002030: Cannot delete {name}, entry does not exist!"));
-    };
-    demand(entry.class != Class::BuiltIn, || outside("deleting what was there at the start"))?;
-    check!(entry.children.is_empty(), NotAllowedOnNonLeaf, "00002015: Unable to delete a non-leaf node!");
+    let (id, _) = target(tree, name, "ldb_delete: invalid dn", "Cannot delete, entry does not exist")?;
+    let is_empty = tree.entries.values().all(|entry| entry.parent != Some(id));
+    check!(is_empty, NotAllowedOnNonLeaf, "00002015: Unable to delete a non-leaf node!");
     tree.remove(id);
     Ok(())
 }
 
-fn class_of(given: &BTreeMap<String, (String, Values)>, dn: &Dn) -> Result<Class, Refusal> {
-    let Some((_, classes)) = given.get("objectclass") else {
-        return refuse(ObjectClassViolation, format!("00002014: Cannot add {dn}, no objectclass specified!"));
-    };
-    let classes: Vec<String> = classes.iter().map(|class| fold(class)).collect();
-    let all_in = |known: &[&str]| classes.iter().all(|class| known.contains(&class.as_str()));
-    if classes.iter().any(|class| class == "user") && all_in(&["top", "person", "organizationalperson", "user"]) {
-        Ok(Class::User)
-    } else if classes.iter().any(|class| class == "organizationalunit") && all_in(&["top", "organizationalunit"]) {
-        Ok(Class::OrganizationalUnit)
-    } else {
-        Err(outside("adding another class than user and organizationalUnit"))
+fn class_of(given: &Given, dn: &Dn) -> Result<Class, Refusal> {
+    let missing = || Refusal::new(ObjectClassViolation, format!("00002014: Cannot add {dn}, no objectclass!"));
+    let (_, classes) = given.get("objectclass").ok_or_else(missing)?;
+    let mut classes: Vec<String> = classes.iter().map(|class| fold(class)).collect();
+    classes.sort();
+    match classes.join(" ").as_str() {
+        "user" | "organizationalperson person top user" => Ok(Class::User),
+        "organizationalunit" | "organizationalunit top" => Ok(Class::OrganizationalUnit),
+        _ => Err(outside("adding another class than user and organizationalUnit")),
     }
 }
 
 /// The container of an object of this name; `None` where there is none.
 fn place(tree: &Tree, dn: &Dn) -> Result<Option<Id>, Refusal> {
-    let Some((id, parent)) = dn.parent().and_then(|dn| tree.at(&dn)).and_then(|id| Some((id, tree.get(id)?))) else {
-        return Ok(None);
-    };
-    let text = "00002037: structural objectClass is not a valid child class for";
-    check!(parent.class != Class::User, NamingViolation, "{text} {}", parent.dn);
+    let found = dn.parent().and_then(|dn| tree.at(&dn)).and_then(|id| Some((id, tree.entries.get(&id)?)));
+    let Some((id, parent)) = found else { return Ok(None) };
+    check!(parent.class != Class::User, NamingViolation, "00002037: objectClass is no valid child class");
     demand(!parent.dn.same_as(&tree.settings()), || outside("a name below the NTDS settings"))?;
     Ok(Some(id))
 }
 
 /// The value of the first part of a name, where its type suits the class.
-fn naming_value(dn: &Dn, class: Class, code: ResultCode, hex: &str) -> Result<String, Refusal> {
-    let (rdn, leaf) = (dn.rdn(), dn.leaf_value().unwrap_or_default());
-    let kind = rdn.split('=').next().unwrap_or_default().trim().to_uppercase();
-    demand(!(rdn.replace("\\+", "").contains('+')), || outside("a name of several attributes"))?;
-    match (class, kind.as_str()) {
-        (Class::User, "CN") | (Class::OrganizationalUnit, "OU") => Ok(leaf),
-        (Class::User, _) => refuse(code, format!("{hex}: objectclass: Invalid RDN '{kind}' for objectclass 'user'!")),
-        (_, "CN") if code == NamingViolation => {
-            refuse(ObjectClassViolation, format!("00002014: mandatory attribute 'OU' on '{dn}' wasn't specified!"))
-        }
-        _ => Err(outside("this kind of name")),
-    }
+fn naming_value(dn: &Dn, class: Class) -> Result<String, Refusal> {
+    let (kind, value) = dn.rdn().split_once('=').unwrap_or_default();
+    let is_recorded = kind.trim().eq_ignore_ascii_case(class.naming()) && !value.replace("\\+", "").contains('+');
+    demand(is_recorded, || outside("a name of this kind"))?;
+    Ok(dn.leaf_value().unwrap_or_default())
 }
 
-/// Microsoft's only: Samba takes names of any length.
-fn name_fits(tree: &Tree, entry: &Entry) -> Result<(), Refusal> {
-    let naming = schema::attribute(if entry.class == Class::User { "cn" } else { "ou" });
+/// Microsoft's only: a name has a greatest length, and an enabled account a password (PASSWD_NOTREQD, 0x20, aside).
+fn microsoft_accepts(tree: &Tree, entry: &Entry) -> Result<(), Refusal> {
+    let Some(naming) = schema::attribute(entry.class.naming()) else { return Ok(()) };
     let length = entry.dn.leaf_value().unwrap_or_default().encode_utf16().count();
-    match naming {
-        Some(known) if tree.dialect == Dialect::Microsoft && known.upper.is_some_and(|most| length > most) => {
-            Err(refusal::too_long(tree.dialect, known, entry.dn.as_str(), length))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Microsoft's only: an enabled account needs a password (PASSWD_NOTREQD, 0x20, aside).
-fn usable(tree: &Tree, entry: &Entry) -> Result<(), Refusal> {
-    let without =
-        entry.class == Class::User && entry.password.is_none() && entry.account_control() & (DISABLED | 0x20) == 0;
-    if tree.dialect == Dialect::Microsoft && without { Err(refusal::enabled_without_password()) } else { Ok(()) }
+    let fits = tree.dialect != Dialect::Microsoft || naming.upper.is_none_or(|most| length <= most);
+    demand(fits, || refusal::too_long(tree.dialect, naming, entry.dn.as_str(), length))?;
+    let is_off = entry.class != Class::User || entry.account_control() & (DISABLED | 0x20) != 0;
+    let is_usable = tree.dialect != Dialect::Microsoft || is_off || entry.password.is_some();
+    demand(is_usable, refusal::enabled_without_password)
 }
 
 /// Whether requests may write this attribute of this object, and these values.
@@ -420,13 +312,16 @@ fn permitted(tree: &Tree, entry: &Entry, known: &Attribute, values: &[Vec<u8>]) 
     check!(has, ObjectClassViolation, "00002014: {which} does not exist in the specified objectclasses!");
     for value in values {
         let text = String::from_utf8_lossy(value);
-        demand(!(known.syntax == 'I' && text.parse::<i64>().is_err()), || refusal::invalid_value(name, dn))?;
-        let length = text.encode_utf16().count();
-        demand(!(known.syntax == 'T' && known.upper.is_some_and(|most| length > most)), || {
-            refusal::too_long(tree.dialect, known, dn, length)
-        })?;
+        let (is_number, length) = (text.parse::<i64>().is_ok(), text.encode_utf16().count());
+        demand(known.syntax != 'I' || is_number, || refusal::invalid_value(name, dn))?;
+        let fits = known.syntax != 'T' || known.upper.is_none_or(|most| length <= most);
+        demand(fits, || refusal::too_long(tree.dialect, known, dn, length))?;
     }
     Ok(())
+}
+
+fn is_full(values: &Values) -> bool {
+    values.iter().all(|value| !value.is_empty())
 }
 
 fn known(name: &str, who: &str) -> Result<&'static Attribute, Refusal> {
@@ -434,28 +329,14 @@ fn known(name: &str, who: &str) -> Result<&'static Attribute, Refusal> {
     schema::attribute(name).ok_or_else(unknown)
 }
 
-fn not_empty(name: &str, values: &Values, dn: &Dn) -> Result<(), Refusal> {
-    let text = || format!("Element {name} has empty attribute in ldb message ({dn})!");
-    if values.iter().any(Vec::is_empty) { refuse(InvalidAttributeSyntax, text()) } else { Ok(()) }
-}
-
-fn single_valued(name: &str, dn: &str) -> String {
-    format!("SINGLE-VALUE attribute {name} on {dn} specified more than once")
-}
-
-fn has_twins(values: &Values) -> bool {
-    values.iter().enumerate().any(|(at, value)| values.iter().take(at).any(|other| fold(other) == fold(value)))
-}
-
 /// The object a link value names.
 fn link(tree: &Tree, value: &[u8], operation: ChangeOperation) -> Result<Id, Refusal> {
     let name = String::from_utf8_lossy(value);
-    let unread =
-        |_| Refusal::new(InvalidDnSyntax, format!("could not parse {name} as a 1.3.6.1.4.1.1466.115.121.1.12 DN"));
-    let found = tree.resolve(&name, "").or_else(|refusal| match refusal.code {
-        NoSuchObject => Ok(None),
-        _ => Err(unread(refusal)),
-    })?;
+    let unread = || Refusal::new(InvalidDnSyntax, format!("could not parse {name} as a DN"));
+    let found = match tree.resolve(&name, "") {
+        Err(refusal) if refusal.code != NoSuchObject => return Err(unread()),
+        found => found.ok().flatten(),
+    };
     found.ok_or_else(|| match operation {
         Delete => Refusal::new(NoSuchObject, format!("00002030: Unable to find GUID for DN {name}")),
         _ => Refusal::new(ConstraintViolation, "000020B5: Referenced object not found"),
@@ -463,18 +344,16 @@ fn link(tree: &Tree, value: &[u8], operation: ChangeOperation) -> Result<Id, Ref
 }
 
 fn account_name_free(tree: &Tree, name: &str, own: Option<Id>) -> Result<(), Refusal> {
-    if let Some(bad) = name.chars().find(|c| "\"/\\[]:;|=+*?<>,".contains(*c)) {
-        return refuse(ConstraintViolation, format!("0000202F: samldb: sAMAccountName contains invalid '{bad}'"));
-    }
-    check!(!name.ends_with('.'), ConstraintViolation, "0000202F: samldb: sAMAccountName ends with '.'");
+    let has_bad = name.contains(|c| "\"/\\[]:;|=+*?<>,".contains(c));
+    let is_good = !has_bad && !name.ends_with('.');
+    check!(is_good, ConstraintViolation, "0000202F: samldb: sAMAccountName contains invalid characters");
     let taken = tree.with_value("sAMAccountName", name.as_bytes()).into_iter().any(|id| Some(id) != own);
-    if taken { Err(refusal::account_name_taken(tree.dialect, name)) } else { Ok(()) }
+    demand(!taken, || refusal::account_name_taken(tree.dialect, name))
 }
 
 fn principal_name_free(tree: &Tree, name: &[u8], own: Option<Id>) -> Result<(), Refusal> {
     let taken = tree.with_value("userPrincipalName", name).into_iter().any(|id| Some(id) != own);
-    let name = || String::from_utf8_lossy(name).into_owned();
-    if taken { Err(refusal::principal_name_taken(tree.dialect, &name())) } else { Ok(()) }
+    demand(!taken, || refusal::principal_name_taken(tree.dialect, &text(name)))
 }
 
 /// The account control that is stored: always of a normal account.
@@ -488,12 +367,12 @@ fn account_control(bits: &str) -> Result<String, Refusal> {
 
 /// Sets a password as `unicodePwd` brings it: in quotes, UTF-16.
 fn set_password(tree: &Tree, entry: &mut Entry, value: &[u8]) -> Result<(), Refusal> {
-    let units: Vec<u16> =
-        value.chunks(2).map(|pair| u16::from_le_bytes([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
-    let text = String::from_utf16_lossy(&units);
-    let Some(password) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        return refuse(UnwillingToPerform, "00002035: setup_io: it's not allowed to set the NT hash directly");
-    };
+    let unit = |pair: &[u8]| u16::from_le_bytes([pair[0], *pair.get(1).unwrap_or(&0)]);
+    let units: Vec<u16> = value.chunks(2).map(unit).collect();
+    let quoted = String::from_utf16_lossy(&units);
+    let hash = "00002035: setup_io: it's not allowed to set the NT hash directly";
+    let password = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let password = password.ok_or_else(|| Refusal::new(UnwillingToPerform, hash))?;
     demand(password.chars().count() >= 7, || refusal::weak_password(tree.dialect, "is too short"))?;
     let kinds: [fn(char) -> bool; 4] =
         [char::is_uppercase, char::is_lowercase, |c| c.is_ascii_digit(), |c| !c.is_alphanumeric()];

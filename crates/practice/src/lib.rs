@@ -1,8 +1,8 @@
 //! An embedded directory that behaves as Active Directory does, for the quick start, fast tests and fault injection.
 //!
-//! LDAPS, in memory, one domain. What it does is what transcripts recorded from Samba show (`transcripts/`, played by xtask); a request
-//! that they do not cover is refused with 53 and a text that says so, never guessed. No ACLs, no referrals, no
-//! replication, no tombstones.
+//! LDAPS, in memory, one domain. What it does is what transcripts recorded from Samba show (`transcripts/`, played by
+//! xtask); a request that they do not cover is refused with 53 and a text that says so, never guessed. No ACLs, no
+//! referrals, no replication, no tombstones.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,17 +24,17 @@ mod session;
 mod tree;
 pub mod wire;
 
-pub use fault::{CONTROL_OID, Fault};
+pub use fault::{CONTROL_OID, Fault, Kind};
 
 /// What can go wrong with a practice directory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("connection: {0}")]
     Io(#[from] std::io::Error),
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
     #[error("certificate or key: {0}")]
-    Certificate(String),
+    Certificate(#[from] rustls::Error),
+    #[error("PEM: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
     #[error("base DN: {0}")]
     Base(#[from] rollcall_model::dn::DnError),
 }
@@ -60,7 +60,7 @@ pub struct Account {
 /// What a practice directory is started with.
 #[derive(Clone)]
 pub struct Options {
-    /// Port 0: any free one, see [`Handle::address`].
+    /// Port 0: any free one, see [`Practice::address`].
     pub listen: SocketAddr,
     /// Certificate chain, PEM.
     pub certificate_pem: Vec<u8>,
@@ -91,42 +91,24 @@ struct Shared {
     generation: watch::Sender<u64>,
 }
 
-/// A running practice directory. Cheap to clone; the data lives as long as the last clone.
-#[derive(Clone)]
-pub struct Handle {
-    /// Where it listens.
-    pub address: SocketAddr,
-    shared: Arc<Shared>,
-    stop: Arc<watch::Sender<bool>>,
-}
-
 impl Practice {
     /// Opens the port, reads the certificate and makes the domain's first objects.
     pub async fn bind(options: Options) -> Result<Self, Error> {
-        let broken = |error: rustls::pki_types::pem::Error| Error::Certificate(error.to_string());
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&options.certificate_pem).collect();
-        let key = PrivateKeyDer::from_pem_slice(&options.key_pem).map_err(broken)?;
-        let config = rustls::ServerConfig::builder_with_provider(provider())
+        let key = PrivateKeyDer::from_pem_slice(&options.key_pem)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain.map_err(broken)?, key)?;
+            .with_single_cert(chain?, key)?;
         let listener = TcpListener::bind(options.listen).await?;
         let shared = Shared {
             tree: Mutex::new(tree::Tree::new(&options)?),
-            faults: Mutex::new(options.faults.iter().copied().collect()),
+            faults: Mutex::default(),
             generation: watch::Sender::new(0),
         };
+        options.faults.iter().for_each(|fault| shared.ask_for(*fault));
         Ok(Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), shared: Arc::new(shared) })
-    }
-
-    /// Binds and serves in a task of its own.
-    pub async fn start(options: Options) -> Result<Handle, Error> {
-        let practice = Self::bind(options).await?;
-        let (stop, stopped) = watch::channel(false);
-        let address = practice.address()?;
-        let handle = Handle { address, shared: Arc::clone(&practice.shared), stop: Arc::new(stop) };
-        tokio::spawn(practice.run(stopped));
-        Ok(handle)
     }
 
     /// Where it listens.
@@ -142,13 +124,8 @@ impl Practice {
                 _ = shutdown.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((tcp, peer)) => {
-                    let (acceptor, shared) = (self.acceptor.clone(), Arc::clone(&self.shared));
-                    tokio::spawn(async move {
-                        if let Err(error) = session::serve(tcp, acceptor, shared).await {
-                            tracing::debug!(%peer, %error, "connection ended");
-                        }
-                    });
+                Ok((tcp, _)) => {
+                    drop(tokio::spawn(session::serve(tcp, self.acceptor.clone(), Arc::clone(&self.shared))));
                 }
                 Err(error) => tracing::warn!(%error, "accept failed"),
             }
@@ -157,32 +134,16 @@ impl Practice {
     }
 }
 
-impl Handle {
-    /// Stops listening and drops all connections.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Drops all connections; the data is kept and new connections are taken.
-    pub fn drop_connections(&self) {
-        self.shared.drop_connections();
-    }
-
-    /// Asks for a fault; a later one of the same kind replaces an earlier one.
-    pub fn ask_for(&self, fault: Fault) {
-        self.shared.ask_for(fault);
-    }
-}
-
 impl Shared {
     fn drop_connections(&self) {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
+    /// A later fault of a kind replaces an earlier one.
     fn ask_for(&self, fault: Fault) {
-        match fault {
-            Fault::DropConnections => self.drop_connections(),
-            other => lock(&self.faults).ask_for(other),
+        lock(&self.faults).0.insert(fault.kind, fault.number);
+        if fault.kind == Kind::DropConnections {
+            self.drop_connections();
         }
     }
 }
@@ -190,8 +151,4 @@ impl Shared {
 /// The lock, whatever happened to an earlier holder: every change is made whole or not at all.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -6,6 +6,8 @@ use rasn_ldap::ResultCode;
 use crate::Dialect;
 use crate::schema::Attribute;
 
+use ResultCode::{ConstraintViolation, EntryAlreadyExists, InvalidAttributeSyntax, UnwillingToPerform};
+
 /// A request refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -18,8 +20,6 @@ impl Refusal {
         Self { code, text: text.into() }
     }
 }
-
-use ResultCode::{ConstraintViolation, EntryAlreadyExists, InvalidAttributeSyntax, UnwillingToPerform};
 
 /// Beyond what was recorded.
 pub(crate) fn outside(what: impl std::fmt::Display) -> Refusal {
@@ -35,47 +35,35 @@ pub(crate) fn bad_dn(what: &str) -> Refusal {
     Refusal::new(ResultCode::InvalidDnSyntax, format!("00002032: {what} '(null)'"))
 }
 
-pub(crate) fn no_guid(dn: &str) -> Refusal {
-    Refusal::new(ResultCode::NoSuchObject, format!("Base-DN '{dn}' not found"))
+pub(crate) fn bad_credentials(data: &str) -> Refusal {
+    let text = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data";
+    Refusal::new(ResultCode::InvalidCredentials, format!("{text} {data}, v1db1"))
 }
 
-pub(crate) fn bad_credentials(data: &str) -> Refusal {
-    let text = format!("80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v1db1");
-    Refusal::new(ResultCode::InvalidCredentials, text)
+fn either(dialect: Dialect, code: ResultCode, samba: String, microsoft: String) -> Refusal {
+    Refusal { code, text: if dialect == Dialect::Samba { samba } else { microsoft } }
 }
 
 pub(crate) fn dn_exists(dialect: Dialect, dn: &str) -> Refusal {
-    let text = match dialect {
-        Dialect::Samba => format!("Entry {dn} already exists"),
-        Dialect::Microsoft => update("00002071", "6005 (ENTRY_EXISTS)"),
-    };
-    Refusal::new(EntryAlreadyExists, text)
+    either(dialect, EntryAlreadyExists, format!("Entry {dn} already exists"), entry_exists("00002071"))
 }
 
 pub(crate) fn account_name_taken(dialect: Dialect, name: &str) -> Refusal {
-    let text = match dialect {
-        Dialect::Samba => format!("00002071: samldb: sAMAccountName '{name}' already in use!"),
-        Dialect::Microsoft => update("00000524", "6005 (ENTRY_EXISTS)"),
-    };
-    Refusal::new(EntryAlreadyExists, text)
+    let samba = format!("00002071: samldb: sAMAccountName '{name}' already in use!");
+    either(dialect, EntryAlreadyExists, samba, entry_exists("00000524"))
 }
 
 pub(crate) fn principal_name_taken(dialect: Dialect, name: &str) -> Refusal {
-    let text = match dialect {
-        Dialect::Samba => format!("0000202F: samldb: userPrincipalName '{name}' is already in use "),
-        Dialect::Microsoft => attribute("000021C8", "90290", "userPrincipalName", ""),
-    };
-    Refusal::new(ConstraintViolation, text)
+    let samba = format!("0000202F: samldb: userPrincipalName '{name}' is already in use ");
+    either(dialect, ConstraintViolation, samba, attribute("000021C8", "90290", "userPrincipalName", ""))
 }
 
 pub(crate) fn weak_password(dialect: Dialect, why: &str) -> Refusal {
-    match dialect {
-        Dialect::Samba => Refusal::new(
-            ConstraintViolation,
-            format!("0000052D: Constraint violation - check_password_restrictions: the password {why}!"),
-        ),
-        Dialect::Microsoft => enabled_without_password(),
+    if dialect == Dialect::Microsoft {
+        return enabled_without_password();
     }
+    let text = format!("0000052D: Constraint violation - check_password_restrictions: the password {why}!");
+    Refusal::new(ConstraintViolation, text)
 }
 
 /// Microsoft's only: Samba accepts it.
@@ -84,31 +72,25 @@ pub(crate) fn enabled_without_password() -> Refusal {
     Refusal::new(UnwillingToPerform, text)
 }
 
-pub(crate) fn invalid_value(attribute: &str, dn: &str) -> Refusal {
-    let text = format!(
-        "0000200B: objectclass_attrs: attribute '{attribute}' on entry '{dn}' contains at least one invalid value!"
-    );
+pub(crate) fn invalid_value(name: &str, dn: &str) -> Refusal {
+    let text = format!("0000200B: objectclass_attrs: attribute '{name}' on entry '{dn}' contains an invalid value!");
     Refusal::new(InvalidAttributeSyntax, text)
 }
 
 /// `length` in UTF-16 units; Microsoft shows bytes.
 pub(crate) fn too_long(dialect: Dialect, which: &Attribute, dn: &str, length: usize) -> Refusal {
-    match dialect {
-        Dialect::Samba => invalid_value(which.name, dn),
-        Dialect::Microsoft => {
-            let text = attribute("00002082", which.id, which.name, &format!(":len {}", 2 * length));
-            Refusal::new(ConstraintViolation, text)
-        }
+    if dialect == Dialect::Samba {
+        return invalid_value(which.name, dn);
     }
+    let text = attribute("00002082", which.id, which.name, &format!(":len {}", 2 * length));
+    Refusal::new(ConstraintViolation, text)
 }
 
-fn update(hex: &str, problem: &str) -> String {
-    format!("{hex}: UpdErr: DSID-00000000, problem {problem}, data 0\n")
+fn entry_exists(hex: &str) -> String {
+    format!("{hex}: UpdErr: DSID-00000000, problem 6005 (ENTRY_EXISTS), data 0\n")
 }
 
 fn attribute(hex: &str, id: &str, name: &str, length: &str) -> String {
-    format!(
-        "{hex}: AtrErr: DSID-00000000, #1:\n\t0: {hex}: DSID-00000000, problem 1005 (CONSTRAINT_ATT_TYPE), data 0, \
-         Att {id} ({name}){length}\n"
-    )
+    let head = format!("{hex}: AtrErr: DSID-00000000, #1:\n\t0: {hex}: DSID-00000000");
+    format!("{head}, problem 1005 (CONSTRAINT_ATT_TYPE), data 0, Att {id} ({name}){length}\n")
 }

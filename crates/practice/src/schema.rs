@@ -50,9 +50,5 @@ pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
 /// How values of text attributes compare: case and runs of spaces do not count.
 pub(crate) fn fold(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value).to_lowercase();
-    if text.contains("  ") || text.starts_with(' ') || text.ends_with(' ') {
-        text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    } else {
-        text
-    }
+    text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

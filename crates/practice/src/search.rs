@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use rasn_ldap::{Control, Filter, PartialAttribute, ResultCode, SearchRequest, SearchRequestScope, SearchResultEntry};
 use rollcall_model::Dn;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::Dialect;
 use crate::refusal::{self, Refusal, outside};
 use crate::schema::{self, Attribute, fold};
-use crate::tree::{Entry, INDEXED, Id, MADE, Tree, generalized_time};
+use crate::tree::{DISABLED, Entry, INDEXED, Id, MADE, Tree};
 use crate::wire::{CONTROLS, PAGED, Page};
 
 /// Most entries of a search that is not paged (MaxPageSize); Microsoft's only.
@@ -18,25 +19,17 @@ const ENTRIES_MAX: usize = 1_000;
 const CAPABILITIES: &str = "1.2.840.113556.1.4.800 1.2.840.113556.1.4.1670 1.2.840.113556.1.4.1791 \
                             1.2.840.113556.1.4.1935 1.2.840.113556.1.4.2080";
 
-/// What a search found: entries, the code they end with, the cookie of the next page.
-pub(crate) struct Found {
-    pub(crate) entries: Vec<SearchResultEntry>,
-    pub(crate) code: ResultCode,
-    pub(crate) page: Option<Page>,
-}
+/// What a search found: entries, the code they end with, where the next page begins.
+type Found = (Vec<SearchResultEntry>, ResultCode, Option<Page>);
 
 /// The page a request's controls ask for; a critical control that is not understood is refused.
 pub(crate) fn page_of(controls: &[Control]) -> Result<Option<Page>, Refusal> {
-    let mut page = None;
-    for control in controls {
-        if control.control_type[..] == *PAGED.as_bytes() {
-            let value = control.control_value.as_deref().unwrap_or_default();
-            page = Some(rasn::ber::decode(value).map_err(|_| outside("a malformed paged results control"))?);
-        } else if control.criticality {
-            return Err(outside(format_args!("control {}", String::from_utf8_lossy(&control.control_type))));
-        }
+    let is_page = |control: &&Control| control.control_type[..] == *PAGED.as_bytes();
+    if controls.iter().any(|control| control.criticality && !is_page(&control)) {
+        return Err(outside("another control than that of pages"));
     }
-    Ok(page)
+    let read = |control: &Control| rasn::ber::decode(control.control_value.as_deref().unwrap_or_default());
+    controls.iter().find(is_page).map(read).transpose().map_err(|_| outside("a malformed paged results control"))
 }
 
 /// The rootDSE (RFC 4512 5.1, MS-ADTS 3.1.1.3.2); its filter does not count.
@@ -46,22 +39,12 @@ pub(crate) fn root_dse(tree: &Tree, request: &SearchRequest) -> Result<Found, Re
     }
     let base = &tree.base;
     let facts = [
-        ("configurationNamingContext", format!("CN=Configuration,{base}")),
-        ("currentTime", generalized_time(tree.now())),
         ("defaultNamingContext", base.to_string()),
         ("dnsHostName", format!("dc1.{}", tree.domain)),
-        ("domainControllerFunctionality", "7".to_owned()),
-        ("domainFunctionality", "7".to_owned()),
         ("dsServiceName", tree.settings().to_string()),
-        ("forestFunctionality", "7".to_owned()),
         ("highestCommittedUSN", tree.usn.to_string()),
-        ("isGlobalCatalogReady", "TRUE".to_owned()),
-        ("isSynchronized", "TRUE".to_owned()),
-        ("rootDomainNamingContext", base.to_string()),
-        ("schemaNamingContext", format!("CN=Schema,CN=Configuration,{base}")),
         ("supportedCapabilities", CAPABILITIES.to_owned()),
         ("supportedControl", CONTROLS.join(" ")),
-        ("supportedLDAPVersion", "2 3".to_owned()),
     ];
     let wanted = |name: &str| {
         request.attributes.is_empty()
@@ -74,20 +57,19 @@ pub(crate) fn root_dse(tree: &Tree, request: &SearchRequest) -> Result<Found, Re
         PartialAttribute::new(name.into(), rasn::types::SetOf::from_vec(values))
     });
     let entry = SearchResultEntry::new("".into(), attributes.collect());
-    Ok(Found { entries: vec![entry], code: ResultCode::Success, page: None })
+    Ok((vec![entry], ResultCode::Success, None))
 }
 
 /// Any other search.
 pub(crate) fn search(tree: &Tree, request: &SearchRequest, page: Option<Page>) -> Result<Found, Refusal> {
-    let name = request.base_object.as_str();
     let missing = "acl_read: Error retrieving instanceType for base.";
-    let base = tree.resolve(name, "ldb_search: invalid basedn")?;
+    let base = tree.resolve(&request.base_object, "ldb_search: invalid basedn")?;
     let base = base.ok_or_else(|| Refusal::new(ResultCode::NoSuchObject, missing))?;
     covered(&request.filter)?;
-    if request.types_only {
-        return Err(outside("a search for types only"));
+    if request.types_only || request.size_limit != 0 {
+        return Err(outside("a search for types only or with a limit"));
     }
-    let selection = Selection::of(request)?;
+    let selection = selection(request)?;
     let from = match &page {
         Some(page) if !page.cookie.is_empty() => {
             let cookie = page.cookie[..].try_into().map_err(|_| outside("a cookie of another server"))?;
@@ -95,66 +77,42 @@ pub(crate) fn search(tree: &Tree, request: &SearchRequest, page: Option<Page>) -
         }
         _ => 0,
     };
-    let limit = usize::try_from(request.size_limit).ok().filter(|limit| *limit > 0);
     let size = page.as_ref().and_then(|page| usize::try_from(page.size).ok());
-    let unpaged = (tree.dialect == Dialect::Microsoft).then_some(ENTRIES_MAX);
-    let most = [size.or(unpaged), limit].into_iter().flatten().min().unwrap_or(usize::MAX);
-    let mut ids = Vec::new();
-    let mut more = false;
-    for id in scope(tree, base, request).range(from..) {
-        let Some(entry) = tree.get(*id) else { continue };
-        if !in_scope(tree, base, *id, entry, request.scope) || !matches(tree, entry, &request.filter) {
-            continue;
-        }
-        if ids.len() == most {
-            more = true;
-            break;
-        }
-        ids.push(*id);
-    }
-    // As recorded, a last page that is full is followed by an empty one.
-    let cookie = ids.last().filter(|_| Some(ids.len()) == size).map(|id| id.to_be_bytes().to_vec());
-    let page = page.map(|_| Page { size: 0, cookie: cookie.unwrap_or_default().into() });
-    let exceeded = more && page.is_none() && tree.dialect == Dialect::Microsoft;
-    let code = if exceeded { ResultCode::SizeLimitExceeded } else { ResultCode::Success };
-    let entries = ids.iter().filter_map(|id| tree.get(*id)).map(|entry| selection.show(tree, entry)).collect();
-    Ok(Found { entries, code, page })
-}
-
-/// Objects among which the result is, as few as the indexes allow.
-fn scope(tree: &Tree, base: Id, request: &SearchRequest) -> BTreeSet<Id> {
-    match request.scope {
+    let unpaged = if tree.dialect == Dialect::Microsoft { ENTRIES_MAX } else { usize::MAX };
+    let most = size.unwrap_or(unpaged);
+    let candidates = match request.scope {
         SearchRequestScope::BaseObject => BTreeSet::from([base]),
-        _ => candidates(tree, &request.filter).unwrap_or_else(|| match request.scope {
-            SearchRequestScope::SingleLevel => tree.get(base).map(|entry| entry.children.clone()).unwrap_or_default(),
-            _ => tree.all(),
-        }),
-    }
+        _ => candidates(tree, &request.filter).unwrap_or_else(|| tree.entries.keys().copied().collect()),
+    };
+    let entries = candidates.range(from..).filter_map(|id| Some((*id, tree.entries.get(id)?)));
+    let mut hits = entries
+        .filter(|(id, entry)| in_scope(tree, base, *id, entry, request.scope) && matches(tree, entry, &request.filter));
+    let found: Vec<(Id, &Entry)> = hits.by_ref().take(most).collect();
+    // As recorded, a last page that is full is followed by an empty one.
+    let cookie = found.last().filter(|_| Some(found.len()) == size).map(|(id, _)| id.to_be_bytes().to_vec());
+    let exceeded = page.is_none() && hits.next().is_some();
+    let code = if exceeded { ResultCode::SizeLimitExceeded } else { ResultCode::Success };
+    let page = page.map(|_| Page { size: 0, cookie: cookie.unwrap_or_default().into() });
+    let entries = found.into_iter().map(|(_, entry)| show(tree, entry, selection.as_deref()));
+    Ok((entries.collect(), code, page))
 }
 
 /// Objects among which all that pass the filter are; `None` where no index knows.
 fn candidates(tree: &Tree, filter: &Filter) -> Option<BTreeSet<Id>> {
     match filter {
         Filter::And(all) => all.iter().filter_map(|one| candidates(tree, one)).min_by_key(BTreeSet::len),
-        Filter::Or(any) => any.iter().map(|one| candidates(tree, one)).collect::<Option<Vec<_>>>().map(|sets| {
-            sets.into_iter().fold(BTreeSet::new(), |mut union, mut set| {
-                union.append(&mut set);
-                union
-            })
-        }),
-        Filter::EqualityMatch(test) => {
-            let name = schema::attribute(&test.attribute_desc)?.name;
-            let value = &test.assertion_value[..];
-            let dn = || Dn::parse(&String::from_utf8_lossy(value)).ok().and_then(|dn| tree.at(&dn));
-            Some(match name {
-                "objectGUID" => tree.with_guid(value).into_iter().collect(),
-                "distinguishedName" => dn().into_iter().collect(),
-                "manager" => dn().and_then(|id| tree.get(id)).map(|entry| entry.reports.clone()).unwrap_or_default(),
-                _ => tree.with_value(INDEXED.iter().find(|indexed| **indexed == name)?, value),
-            })
+        Filter::Or(any) => {
+            let sets: Option<Vec<_>> = any.iter().map(|one| candidates(tree, one)).collect();
+            Some(sets?.into_iter().flatten().collect())
         }
-        Filter::GreaterOrEqual(test) if test.attribute_desc.eq_ignore_ascii_case("uSNChanged") => {
-            Some(tree.changed_since(number(&test.assertion_value)?))
+        Filter::EqualityMatch(test) => {
+            let (name, value) = (schema::attribute(&test.attribute_desc)?.name, &test.assertion_value[..]);
+            match name {
+                "objectGUID" => Some(tree.with_guid(value).into_iter().collect()),
+                // Stored in another form than it is asked for.
+                "manager" => None,
+                _ => Some(tree.with_value(INDEXED.iter().find(|indexed| **indexed == name)?, value)),
+            }
         }
         _ => None,
     }
@@ -165,8 +123,7 @@ fn in_scope(tree: &Tree, base: Id, id: Id, entry: &Entry, scope: SearchRequestSc
         SearchRequestScope::BaseObject => id == base,
         SearchRequestScope::SingleLevel => entry.parent == Some(base),
         // The configuration has no parent here: it is a naming context of its own.
-        _ => std::iter::successors(Some(id), |id| tree.get(*id).and_then(|entry| entry.parent))
-            .any(|above| above == base),
+        _ => std::iter::successors(Some(id), |id| tree.entries.get(id)?.parent).any(|above| above == base),
     }
 }
 
@@ -176,19 +133,16 @@ fn covered(filter: &Filter) -> Result<(), Refusal> {
         Filter::And(all) | Filter::Or(all) => all.iter().try_for_each(covered),
         Filter::Not(one) => covered(one),
         Filter::Present(_) => Ok(()),
-        Filter::EqualityMatch(test) => match schema::attribute(&test.attribute_desc) {
-            Some(known)
-                if known.is('c') || (known.syntax == 'O' && !matches!(known.name, "objectGUID" | "objectClass")) =>
-            {
-                Err(outside(format_args!("a filter on {}", known.name)))
-            }
-            _ => Ok(()),
-        },
-        Filter::GreaterOrEqual(test) => match schema::attribute(&test.attribute_desc) {
-            Some(known) if known.syntax == 'I' && number(&test.assertion_value).is_some() => Ok(()),
-            _ => Err(outside("a >= filter on anything but a number")),
-        },
-        _ => Err(outside("a filter other than and, or, not, =, >=, =*")),
+        Filter::EqualityMatch(test) => {
+            let Some(known) = schema::attribute(&test.attribute_desc) else { return Ok(()) };
+            let is_recorded = match known.name {
+                "objectCategory" => ["person", "user"].contains(&fold(&test.assertion_value).as_str()),
+                "objectGUID" | "objectClass" => true,
+                _ => known.syntax != 'O' && !known.is('c'),
+            };
+            if is_recorded { Ok(()) } else { Err(outside(format_args!("this filter on {}", known.name))) }
+        }
+        _ => Err(outside("a filter other than and, or, not, =, =*")),
     }
 }
 
@@ -202,11 +156,7 @@ fn matches(tree: &Tree, entry: &Entry, filter: &Filter) -> bool {
             schema::attribute(name).is_some_and(|known| !tree.values(entry, known.name).is_empty())
         }
         Filter::EqualityMatch(test) => schema::attribute(&test.attribute_desc).is_some_and(|known| {
-            let values = tree.values(entry, known.name);
-            !values.is_empty() && values.iter().any(|value| equal(tree, known, value, &test.assertion_value))
-        }),
-        Filter::GreaterOrEqual(test) => schema::attribute(&test.attribute_desc).is_some_and(|known| {
-            tree.values(entry, known.name).iter().any(|value| number(value) >= number(&test.assertion_value))
+            tree.values(entry, known.name).iter().any(|value| equal(tree, known, value, &test.assertion_value))
         }),
         _ => false,
     }
@@ -216,80 +166,58 @@ fn equal(tree: &Tree, known: &Attribute, value: &[u8], asked: &[u8]) -> bool {
     let dn = |bytes: &[u8]| Dn::from_directory(&String::from_utf8_lossy(bytes)).normalised();
     match (known.name, known.syntax) {
         ("objectGUID", _) => value == asked,
-        ("objectCategory", _) if !asked.contains(&b'=') => {
-            let class = fold(asked);
-            let class = if class == "user" { "person" } else { &class };
-            let class = if class == "organizationalunit" { "organizational-unit" } else { class };
-            dn(value) == Dn::from_directory(&tree.category(class)).normalised()
-        }
+        // What is asked for is a person, see `covered`.
+        ("objectCategory", _) => value == tree.category("Person").as_bytes(),
         (_, 'D') => dn(value) == dn(asked),
         _ => fold(value) == fold(asked),
     }
 }
 
-fn number(value: &[u8]) -> Option<i64> {
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-/// Which attributes to show.
-struct Selection {
-    all: bool,
-    names: Vec<&'static str>,
-}
-
-impl Selection {
-    fn of(request: &SearchRequest) -> Result<Self, Refusal> {
-        let all = request.attributes.is_empty() || request.attributes.iter().any(|name| name.as_str() == "*");
-        let mut names = Vec::new();
-        for known in request.attributes.iter().filter_map(|name| schema::attribute(name)) {
-            if known.is('c') && !MADE.contains(&known.name) {
-                return Err(outside(format_args!("reading {}", known.name)));
-            }
-            if !names.contains(&known.name) {
-                names.push(known.name);
-            }
+/// Which attributes to show; `None`: what requests can set and what is made, not all that a controller keeps.
+fn selection(request: &SearchRequest) -> Result<Option<Vec<&'static str>>, Refusal> {
+    let mut names = BTreeSet::new();
+    for known in request.attributes.iter().filter_map(|name| schema::attribute(name)) {
+        if known.is('c') && !MADE.contains(&known.name) {
+            return Err(outside(format_args!("reading {}", known.name)));
         }
-        Ok(Self { all, names })
+        names.insert(known.name);
     }
-
-    fn show(&self, tree: &Tree, entry: &Entry) -> SearchResultEntry {
-        let mut names: Vec<&str> =
-            if self.all { entry.attributes.keys().copied().chain(MADE.iter().copied()).collect() } else { Vec::new() };
-        names.extend(self.names.iter().filter(|_| !self.all));
-        let shown = names.into_iter().filter_map(|name| {
-            let values: Vec<_> = tree.values(entry, name).into_iter().map(Into::into).collect();
-            (!values.is_empty()).then(|| PartialAttribute::new(name.into(), rasn::types::SetOf::from_vec(values)))
-        });
-        SearchResultEntry::new(entry.dn.as_str().into(), shown.collect())
-    }
+    let all = request.attributes.is_empty() || request.attributes.iter().any(|name| name.as_str() == "*");
+    Ok((!all).then(|| names.into_iter().collect()))
 }
 
-/// Whose name a bind gave: DN, userPrincipalName, or DOMAIN\account.
-pub(crate) fn account(tree: &Tree, name: &str) -> Option<Id> {
-    let named = |account: &str| tree.with_value("sAMAccountName", account.as_bytes()).first().copied();
-    if let Some((domain, account)) = name.split_once('\\') {
-        return if domain.eq_ignore_ascii_case(&tree.netbios) { named(account) } else { None };
-    }
-    if let Some((account, domain)) = name.split_once('@') {
-        let principal = tree.with_value("userPrincipalName", name.as_bytes()).first().copied();
-        let implicit = || if domain.eq_ignore_ascii_case(&tree.domain) { named(account) } else { None };
-        return principal.or_else(implicit);
-    }
-    tree.resolve(name, "").ok().flatten()
+fn show(tree: &Tree, entry: &Entry, names: Option<&[&'static str]>) -> SearchResultEntry {
+    let all = || entry.attributes.keys().filter(|name| !MADE.contains(name)).chain(MADE).copied().collect();
+    let shown = names.map_or_else(all, <[_]>::to_vec).into_iter().filter_map(|name| {
+        let values: Vec<_> = tree.values(entry, name).into_iter().map(Into::into).collect();
+        (!values.is_empty()).then(|| PartialAttribute::new(name.into(), rasn::types::SetOf::from_vec(values)))
+    });
+    SearchResultEntry::new(entry.dn.as_str().into(), shown.collect())
 }
 
-/// Checks a bind: the account, or why not (`data` of Microsoft's diagnostic).
-pub(crate) fn bind(tree: &Tree, name: &str, password: &[u8]) -> Result<Id, Refusal> {
-    use secrecy::ExposeSecret;
-    let refused = |data| Err(refusal::bad_credentials(data));
-    let Some((id, entry)) = account(tree, name).and_then(|id| Some((id, tree.get(id)?))) else { return refused("52e") };
-    let known = entry.password.as_ref().map(|known| known.expose_secret().as_bytes());
-    match known {
-        Some(known) if !password.is_empty() && known == password => {}
-        _ => return refused("52e"),
-    }
-    if entry.account_control() & crate::tree::DISABLED != 0 {
-        return refused("533");
-    }
-    if entry.text("pwdLastSet").as_deref() == Some("0") { refused("773") } else { Ok(id) }
+/// Whose name a bind gave: DN, userPrincipalName, account@domain, or DOMAIN\account.
+fn account<'a>(tree: &'a Tree, name: &str) -> Option<&'a Entry> {
+    let first = |attribute, value: &str| tree.with_value(attribute, value.as_bytes()).first().copied();
+    let id = if let Some((domain, account)) = name.split_once('\\') {
+        first("sAMAccountName", account)
+            .filter(|_| tree.domain.split('.').next().is_some_and(|own| own.eq_ignore_ascii_case(domain)))
+    } else if let Some((account, domain)) = name.split_once('@') {
+        let is_ours = domain.eq_ignore_ascii_case(&tree.domain);
+        first("userPrincipalName", name).or_else(|| first("sAMAccountName", account).filter(|_| is_ours))
+    } else {
+        tree.resolve(name, "").ok().flatten()
+    };
+    tree.entries.get(&id?)
+}
+
+/// Checks a bind; a refusal says why (`data` of Microsoft's diagnostic).
+pub(crate) fn bind(tree: &Tree, name: &str, password: &[u8]) -> Result<(), Refusal> {
+    let is_right = |known: &SecretString| !password.is_empty() && known.expose_secret().as_bytes() == password;
+    let data = match account(tree, name).filter(|entry| entry.password.as_ref().is_some_and(is_right)) {
+        None => "52e",
+        Some(entry) if entry.account_control() & DISABLED != 0 => "533",
+        Some(entry) if entry.text("pwdLastSet").as_deref() == Some("0") => "773",
+        Some(_) => return Ok(()),
+    };
+    Err(refusal::bad_credentials(data))
 }

@@ -6,38 +6,32 @@ use std::time::Duration;
 use rasn::types::SetOf;
 use rasn_ldap::{
     AddResponse, AuthenticationChoice, BindRequest, BindResponse, CompareResponse, Control, DelResponse,
-    ExtendedRequest, ExtendedResponse, LdapMessage, LdapResult, ModifyDnResponse, ModifyResponse, ProtocolOp,
+    ExtendedRequest, ExtendedResponse, LdapMessage, LdapResult, ModifyDnResponse, ModifyResponse, ProtocolOp as Op,
     ResultCode, SearchRequest, SearchResultDone,
 };
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::fault::{CONTROL_OID, Fault, Struck};
-use crate::refusal::{Refusal, anonymous, bad_credentials, outside};
+use crate::fault::{CONTROL_OID, Fault, Kind};
+use crate::refusal::{Refusal, anonymous, outside};
 use crate::tree::Tree;
 use crate::wire::PAGED;
 use crate::{Error, Shared, change, lock, search, wire};
 
-/// What follows from a request.
-enum Reply {
-    Messages(Vec<LdapMessage>),
-    Close,
-}
-
 /// Serves a connection to its end.
-pub(crate) async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) -> Result<(), Error> {
+pub(crate) async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     let mut dropped = shared.generation.subscribe();
-    tcp.set_nodelay(true)?;
     let work = async {
+        tcp.set_nodelay(true)?;
         let mut stream = BufReader::with_capacity(64 * 1024, acceptor.accept(tcp).await?);
         let mut session = Session { shared: Arc::clone(&shared), bound: false };
         while let Some(message) = wire::read(&mut stream).await? {
-            let delay_ms = lock(&shared.faults).delay_ms;
-            if delay_ms > 0 {
+            let delay_ms = lock(&shared.faults).0.get(&Kind::DelayMs).copied();
+            if let Some(delay_ms) = delay_ms {
                 tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;
             }
-            let Reply::Messages(replies) = session.handle(message) else { break };
+            let Some(replies) = session.handle(message) else { break };
             let mut bytes = Vec::new();
             for reply in replies {
                 bytes.append(&mut wire::encode(&reply)?);
@@ -45,11 +39,11 @@ pub(crate) async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Sha
             stream.write_all(&bytes).await?;
             stream.flush().await?;
         }
-        Ok(())
+        Ok::<(), Error>(())
     };
     tokio::select! {
-        ended = work => ended,
-        _ = dropped.changed() => Ok(()),
+        ended = work => tracing::debug!(?ended, "connection ended"),
+        _ = dropped.changed() => {}
     }
 }
 
@@ -59,143 +53,114 @@ struct Session {
 }
 
 impl Session {
-    fn handle(&mut self, message: LdapMessage) -> Reply {
+    /// The answers to a request; `None`: the connection is to be dropped.
+    fn handle(&mut self, message: LdapMessage) -> Option<Vec<LdapMessage>> {
         let id = message.message_id;
         let controls = message.controls.unwrap_or_default();
         let op = match message.protocol_op {
-            ProtocolOp::BindRequest(request) => self.bind(&request),
-            ProtocolOp::SearchRequest(request) => return self.search(id, &request, &controls),
-            ProtocolOp::ExtendedReq(request) => match self.extended(&request) {
-                Some(op) => op,
-                None => return Reply::Close,
-            },
-            ProtocolOp::CompareRequest(_) => {
-                let refused = if self.bound { outside("a compare") } else { anonymous() };
-                ProtocolOp::CompareResponse(CompareResponse(result(Err(refused))))
+            Op::BindRequest(request) => {
+                let LdapResult { result_code, matched_dn, diagnostic_message, .. } = result(self.bind(&request));
+                let answer = BindResponse::new(result_code, matched_dn, diagnostic_message, None, None);
+                Op::BindResponse(answer)
             }
-            ProtocolOp::AbandonRequest(_) => return Reply::Messages(Vec::new()),
-            write => match self.write(write, &controls) {
-                Some(op) => op,
-                None => return Reply::Close,
-            },
+            Op::SearchRequest(request) => return Some(self.search(id, &request, &controls)),
+            Op::ExtendedReq(request) => extended_response(result(self.extended(&request))),
+            Op::CompareRequest(_) => Op::CompareResponse(CompareResponse(result(Err(outside("a compare"))))),
+            Op::AbandonRequest(_) => return Some(Vec::new()),
+            write => self.write(write, &controls)?,
         };
-        Reply::Messages(vec![LdapMessage::new(id, op)])
+        Some(vec![LdapMessage::new(id, op)])
     }
 
-    fn bind(&mut self, request: &BindRequest) -> ProtocolOp {
-        let tree = lock(&self.shared.tree);
-        // As recorded, a bind refused leaves the connection as whom it was.
-        let refused = match &request.authentication {
-            AuthenticationChoice::Simple(password) if request.version == 3 => {
-                if request.name.is_empty() {
-                    self.bound = false;
-                    if password.is_empty() { None } else { Some(bad_credentials("52e")) }
-                } else {
-                    let checked = search::bind(&tree, &request.name, password);
-                    self.bound |= checked.is_ok();
-                    checked.err()
-                }
-            }
-            _ => Some(outside("a bind other than simple, version 3")),
+    /// As recorded, a bind refused leaves the connection as whom it was.
+    fn bind(&mut self, request: &BindRequest) -> Result<(), Refusal> {
+        let password = match &request.authentication {
+            AuthenticationChoice::Simple(password) if request.version == 3 => password,
+            _ => return Err(outside("a bind other than simple, version 3")),
         };
-        let LdapResult { result_code, matched_dn, diagnostic_message, .. } = result(refused.map_or(Ok(()), Err));
-        ProtocolOp::BindResponse(BindResponse::new(result_code, matched_dn, diagnostic_message, None, None))
+        if !(request.name.is_empty() && password.is_empty()) {
+            search::bind(&lock(&self.shared.tree), &request.name, password)?;
+        }
+        self.bound = !request.name.is_empty();
+        Ok(())
     }
 
-    fn search(&self, id: u32, request: &SearchRequest, controls: &[Control]) -> Reply {
+    fn search(&self, id: u32, request: &SearchRequest, controls: &[Control]) -> Vec<LdapMessage> {
+        let done = |result| Op::SearchResDone(SearchResultDone(result));
         let tree = lock(&self.shared.tree);
-        let found = search::page_of(controls).and_then(|page| match lock(&self.shared.faults).on_search() {
+        let found = search::page_of(controls).and_then(|page| match lock(&self.shared.faults).next(&[Kind::Busy]) {
             _ if request.base_object.is_empty() => search::root_dse(&tree, request),
             _ if !self.bound => Err(anonymous()),
-            Struck::Busy => Err(busy()),
-            _ => search::search(&tree, request, page),
+            Some(_) => Err(asked_for(ResultCode::Busy, "0000200E")),
+            None => search::search(&tree, request, page),
         });
-        let mut messages = Vec::new();
-        let (end, page) = match found {
-            Ok(found) => {
-                let entries = found.entries.into_iter().map(ProtocolOp::SearchResEntry);
-                messages.extend(entries.map(|entry| LdapMessage::new(id, entry)));
-                (wire::result(found.code, ""), found.page)
-            }
-            Err(refusal) => (result(Err(refusal)), None),
+        let (entries, code, page) = match found {
+            Ok(found) => found,
+            Err(refusal) => return vec![LdapMessage::new(id, done(result(Err(refusal))))],
         };
-        let mut done = LdapMessage::new(id, ProtocolOp::SearchResDone(SearchResultDone(end)));
+        let entries = entries.into_iter().map(|entry| LdapMessage::new(id, Op::SearchResEntry(entry)));
+        let mut messages: Vec<_> = entries.collect();
+        let mut done = LdapMessage::new(id, done(LdapResult::new(code, "".into(), "".into())));
         let value = page.and_then(|page| rasn::ber::encode(&page).ok());
         done.controls = value.map(|value| vec![Control::new(PAGED.as_bytes().into(), false, Some(value.into()))]);
         messages.push(done);
-        Reply::Messages(messages)
+        messages
     }
 
-    /// The only extended operation is ours: to ask for a fault. `None`: the connection is dropped.
-    fn extended(&self, request: &ExtendedRequest) -> Option<ProtocolOp> {
-        let oid = String::from_utf8_lossy(&request.request_name).into_owned();
-        let text = String::from_utf8_lossy(request.request_value.as_deref().unwrap_or_default()).into_owned();
-        let done = if oid != CONTROL_OID {
-            let text = format!("Extended Operation({oid}) not supported");
-            Err(Refusal::new(ResultCode::ProtocolError, text))
-        } else if self.bound {
-            text.parse::<Fault>().map_err(|error| Refusal::new(ResultCode::ProtocolError, error.to_string()))
-        } else {
-            Err(anonymous())
-        };
-        if let Ok(fault) = done {
-            self.shared.ask_for(fault);
-            if fault == Fault::DropConnections {
-                return None;
+    /// The only extended operation is ours: to ask for a fault.
+    fn extended(&self, request: &ExtendedRequest) -> Result<(), Refusal> {
+        let oid = String::from_utf8_lossy(&request.request_name);
+        let text = String::from_utf8_lossy(request.request_value.as_deref().unwrap_or_default());
+        let refuse = |text| Refusal::new(ResultCode::ProtocolError, text);
+        match Fault::parse(&text) {
+            _ if oid != CONTROL_OID => Err(refuse(format!("Extended Operation({oid}) not supported"))),
+            _ if !self.bound => Err(anonymous()),
+            None => Err(refuse(format!("'{text}' is no fault"))),
+            Some(fault) => {
+                self.shared.ask_for(fault);
+                Ok(())
             }
         }
-        let LdapResult { result_code, matched_dn, diagnostic_message, .. } = result(done.map(|_| ()));
-        Some(ProtocolOp::ExtendedResp(ExtendedResponse {
-            result_code,
-            matched_dn,
-            diagnostic_message,
-            referral: None,
-            response_name: None,
-            response_value: None,
-        }))
     }
 
     /// Add, modify, rename, delete. `None`: the connection is to be dropped.
-    fn write(&self, op: ProtocolOp, controls: &[Control]) -> Option<ProtocolOp> {
+    fn write(&self, op: Op, controls: &[Control]) -> Option<Op> {
         let answer = match &op {
-            ProtocolOp::AddRequest(_) => |done| ProtocolOp::AddResponse(AddResponse(done)),
-            ProtocolOp::ModifyRequest(_) => |done| ProtocolOp::ModifyResponse(ModifyResponse(done)),
-            ProtocolOp::ModDnRequest(_) => |done| ProtocolOp::ModDnResponse(ModifyDnResponse(done)),
-            ProtocolOp::DelRequest(_) => |done| ProtocolOp::DelResponse(DelResponse(done)),
+            Op::AddRequest(_) => |done| Op::AddResponse(AddResponse(done)),
+            Op::ModifyRequest(_) => |done| Op::ModifyResponse(ModifyResponse(done)),
+            Op::ModDnRequest(_) => |done| Op::ModDnResponse(ModifyDnResponse(done)),
+            Op::DelRequest(_) => |done| Op::DelResponse(DelResponse(done)),
             // Unbind, and what no client may send.
             _ => return None,
         };
-        if !self.bound {
-            return Some(answer(result(Err(anonymous()))));
-        }
-        if controls.iter().any(|control| control.criticality) {
-            return Some(answer(result(Err(outside("a write with a critical control")))));
-        }
         let mut tree = lock(&self.shared.tree);
-        let struck = lock(&self.shared.faults).on_write();
+        let faults = [Kind::Busy, Kind::Unwilling, Kind::DropBeforeCommit, Kind::DropAfterCommit];
+        let struck = lock(&self.shared.faults).next(&faults);
         let done = match struck {
-            Struck::Busy => Err(busy()),
-            Struck::Unwilling => Err(Refusal::new(ResultCode::UnwillingToPerform, "00002035: unwilling, as asked for")),
-            Struck::DropBeforeCommit => return None,
-            Struck::No | Struck::DropAfterCommit => apply(&mut tree, op),
+            _ if !self.bound => Err(anonymous()),
+            _ if controls.iter().any(|control| control.criticality) => Err(outside("a write with a critical control")),
+            Some(Kind::Busy) => Err(asked_for(ResultCode::Busy, "0000200E")),
+            Some(Kind::Unwilling) => Err(asked_for(ResultCode::UnwillingToPerform, "00002035")),
+            Some(Kind::DropBeforeCommit) => return None,
+            _ => apply(&mut tree, op),
         };
-        (struck != Struck::DropAfterCommit).then(|| answer(result(done)))
+        (struck != Some(Kind::DropAfterCommit)).then(|| answer(result(done)))
     }
 }
 
-fn apply(tree: &mut Tree, op: ProtocolOp) -> Result<(), Refusal> {
+fn apply(tree: &mut Tree, op: Op) -> Result<(), Refusal> {
     match op {
-        ProtocolOp::AddRequest(request) => {
+        Op::AddRequest(request) => {
             let attributes = request.attributes.into_iter().map(|a| (a.r#type.0, bytes(a.vals))).collect();
             change::add(tree, &request.entry, attributes)
         }
-        ProtocolOp::ModifyRequest(request) => {
+        Op::ModifyRequest(request) => {
             let changes =
                 request.changes.into_iter().map(|c| (c.operation, c.modification.r#type.0, bytes(c.modification.vals)));
             change::modify(tree, &request.object, changes.collect())
         }
-        ProtocolOp::ModDnRequest(request) => change::rename(tree, &request),
-        ProtocolOp::DelRequest(request) => change::delete(tree, &request.0),
+        Op::ModDnRequest(request) => change::rename(tree, &request),
+        Op::DelRequest(request) => change::delete(tree, &request.0),
         _ => Err(outside("this operation")),
     }
 }
@@ -204,13 +169,22 @@ fn bytes(values: SetOf<rasn_ldap::AttributeValue>) -> Vec<Vec<u8>> {
     values.into_vec().into_iter().map(|value| value.to_vec()).collect()
 }
 
-fn busy() -> Refusal {
-    Refusal::new(ResultCode::Busy, "0000200E: busy, as asked for")
+fn asked_for(code: ResultCode, hex: &str) -> Refusal {
+    Refusal::new(code, format!("{hex}: as asked for"))
 }
 
 fn result(done: Result<(), Refusal>) -> LdapResult {
-    match done {
-        Ok(()) => wire::result(ResultCode::Success, ""),
-        Err(refusal) => wire::result(refusal.code, &refusal.text),
-    }
+    let Refusal { code, text } = done.err().unwrap_or_else(|| Refusal::new(ResultCode::Success, ""));
+    LdapResult::new(code, "".into(), text.into())
+}
+
+fn extended_response(result: LdapResult) -> Op {
+    Op::ExtendedResp(ExtendedResponse {
+        result_code: result.result_code,
+        matched_dn: result.matched_dn,
+        diagnostic_message: result.diagnostic_message,
+        referral: None,
+        response_name: None,
+        response_value: None,
+    })
 }

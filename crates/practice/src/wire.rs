@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind};
 
 use rasn::prelude::*;
-use rasn_ldap::{LdapMessage, LdapResult, ResultCode};
+use rasn_ldap::LdapMessage;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest message that is read. Nesting is bounded by the codec.
@@ -55,11 +55,6 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Ld
 /// The bytes of a message.
 pub fn encode(message: &LdapMessage) -> io::Result<Vec<u8>> {
     rasn::ber::encode(message).map_err(|_| invalid("a message cannot be encoded"))
-}
-
-/// An `LDAPResult` with an empty matched DN.
-pub(crate) fn result(code: ResultCode, diagnostic: &str) -> LdapResult {
-    LdapResult::new(code, "".into(), diagnostic.into())
 }
 
 fn invalid(why: &'static str) -> io::Error {

@@ -24,6 +24,16 @@ async fn samba_and_postgres() -> anyhow::Result<()> {
     show("samba", "postgres").await
 }
 
+#[tokio::test]
+async fn practice_and_sqlite() -> anyhow::Result<()> {
+    show("practice", "sqlite").await
+}
+
+#[tokio::test]
+async fn practice_and_postgres() -> anyhow::Result<()> {
+    show("practice", "postgres").await
+}
+
 /// The example of wire contract 2.12.
 fn example() -> [Value; 2] {
     let ines = json!({
