@@ -125,6 +125,17 @@ impl Api {
         Ok(())
     }
 
+    /// Has everybody tried again who failed, or waits for their next try.
+    pub async fn retry(&self) -> anyhow::Result<()> {
+        let url = format!("{}/rollcall/v1/jobs/{}/retry", self.lab.graph, self.lab.job);
+        let answer = self.http.post(&url).bearer_auth(&self.token).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("POST {url}: {status} {}", answer.text().await?);
+        }
+        Ok(())
+    }
+
     /// The agents' states, in the order in which they were enrolled: `active`, `standby` or `offline`.
     pub async fn agent_states(&self) -> anyhow::Result<Vec<String>> {
         let list = self.get(&format!("{}/rollcall/v1/agents", self.lab.graph)).await?;
@@ -262,6 +273,15 @@ impl Directory {
         ];
         let dn = format!("CN={person},{container}");
         self.ldap.add(&dn, attributes).await?.success().with_context(|| format!("adding {dn}"))?;
+        Ok(())
+    }
+
+    /// Asks a practice directory for a fault, by the extended operation it has for this.
+    pub async fn ask_for(&mut self, fault: &str) -> anyhow::Result<()> {
+        // The control's name is the practice directory's; the checker knows no crate but the model.
+        const CONTROL: &str = "2.25.67610522384803895880685225241680309511";
+        let operation = ldap3::exop::Exop { name: Some(CONTROL.to_owned()), val: Some(fault.as_bytes().to_vec()) };
+        self.ldap.extended(operation).await?.success().with_context(|| fault.to_owned())?;
         Ok(())
     }
 

@@ -103,13 +103,16 @@ impl Agent {
             sequence: 0,
         };
         // The link outlives the worker, so that the last outcomes can still be told.
-        let keeping = tokio::spawn(domain.clone().keep(directory, random.clone(), stop.clone()));
+        let mut keeping = tokio::spawn(domain.clone().keep(directory, random.clone(), stop.clone()));
         let worker = Worker { journal, domain, fence, clock, random, inbox, outgoing, busy, stop: stop.clone() };
         let mut working = tokio::spawn(worker.run());
-        let linking = tokio::spawn(link.run(stop.clone()));
+        let mut linking = tokio::spawn(link.run(stop.clone()));
 
         let ended = tokio::select! {
             ended = &mut working => Some(ended),
+            // Neither ends before a stop but by a panic.
+            Err(panicked) = &mut keeping => Some(Err(panicked)),
+            Err(panicked) = &mut linking => Some(Err(panicked)),
             () = stop.cancelled() => {
                 let limit = Duration::from_millis(limits::LDAP_TIMEOUT_MS.unsigned_abs() + STOP_GRACE_MS);
                 tokio::time::timeout(limit, &mut working).await.ok()
@@ -117,13 +120,16 @@ impl Agent {
         };
         stop.cancel();
         working.abort();
-        let _ = tokio::time::timeout(Duration::from_millis(STOP_GRACE_MS), linking).await;
-        let _ = tokio::time::timeout(Duration::from_millis(STOP_GRACE_MS), keeping).await;
+        for mut task in [linking, keeping] {
+            if !task.is_finished() {
+                let _ = tokio::time::timeout(Duration::from_millis(STOP_GRACE_MS), &mut task).await;
+            }
+        }
         match ended {
             Some(Ok(result)) => result,
             Some(Err(panicked)) => {
-                error!(%panicked, "the worker ended abnormally");
-                Err(Error::Link("the worker ended abnormally".to_owned()))
+                error!(%panicked, "a part of the agent ended abnormally");
+                Err(Error::Link("a part of the agent ended abnormally".to_owned()))
             }
             // A write without an answer: the journal knows it.
             None => Ok(()),

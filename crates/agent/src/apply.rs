@@ -8,6 +8,7 @@ use rollcall_model::config::target;
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{ChangeId, Epoch};
 use rollcall_model::killpoint::KillPoint;
+use rollcall_model::observed::Entry;
 use rollcall_model::outcome::RefusedValue;
 use rollcall_model::plan::{Failure, Write, WriteRequest};
 use rollcall_model::{Code, Dn, Random, limits};
@@ -18,7 +19,7 @@ use crate::controller::{Session, trouble, within};
 use crate::fence::{Fence, Permit};
 use crate::journal::{Intent, Journal, Record};
 use crate::refusal::{Hunt, Next, is_about_a_value};
-use crate::{Error, fault};
+use crate::{Error, fault, observe};
 
 /// Attributes whose values must not be part of a password.
 const NAMES: &[&str] = &["sAMAccountName", "displayName", "givenName", "sn", "userPrincipalName"];
@@ -35,6 +36,11 @@ pub(crate) enum Made {
     Nothing {
         refused: Vec<RefusedValue>,
     },
+    /// It was made by an earlier attempt whose answer never came, and which was not found at first.
+    Late {
+        write: Write,
+        entry: Entry,
+    },
     Failed {
         write: Write,
         failure: Failure,
@@ -45,7 +51,7 @@ pub(crate) enum Made {
     /// No answer: whether it was made has to be looked up.
     Unknown,
     /// Surely not made: the controller takes no requests of ours now.
-    Unavailable,
+    Unavailable(Failure),
     /// This agent may write no more under this epoch; not made.
     Over,
 }
@@ -89,15 +95,28 @@ impl Writer<'_> {
                     return Ok(Made::Done { write, refused });
                 }
                 Err(DirectoryError::Unreachable { .. }) => return Ok(Made::Unknown),
+                Err(error @ DirectoryError::NotSent { .. }) if self.fence.is_open(self.epoch) => {
+                    return Ok(Made::Unavailable(trouble(&error)));
+                }
+                // The process slept between the permit and the write.
+                Err(DirectoryError::NotSent { .. }) => continue,
                 Err(error) => error,
             };
             let failure = trouble(&error);
             let revised = match failure.code {
-                Code::BindRefused | Code::EndpointUnavailable => return Ok(Made::Unavailable),
+                Code::BindRefused | Code::EndpointUnavailable => return Ok(Made::Unavailable(failure)),
                 Code::StalePlan => return Ok(Made::Stale(failure)),
                 Code::PasswordRefused if is_add(&write) && tries.passwords < limits::PASSWORD_TRIES_MAX => {
                     tries.passwords += 1;
                     continue;
+                }
+                Code::EntryConflict | Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique
+                    if is_add(&write) =>
+                {
+                    match self.already_there(journal, intent, &write, &failure).await {
+                        Some(made) => return Ok(made),
+                        None => self.revise(&write, failure, desired, &mut tries).await,
+                    }
                 }
                 _ => self.revise(&write, failure, desired, &mut tries).await,
             };
@@ -117,6 +136,42 @@ impl Writer<'_> {
             journal.append([Record::Intent { intent }])?;
             journal.sync().await?;
         }
+    }
+
+    /// After an add met something that holds a value of its own: is it the person's account? Only if not may another
+    /// name be tried.
+    async fn already_there(
+        &self,
+        journal: &Journal,
+        intent: &Intent,
+        write: &Write,
+        failure: &Failure,
+    ) -> Option<Made> {
+        let attributes = [target::SAM_ACCOUNT_NAME.to_owned()].into();
+        let domain = &self.session.root.default_naming_context;
+        let hits = observe::hits(&*self.session.directory, domain, &intent.matching, attributes).await;
+        let mut hits = match hits {
+            Ok(hits) => hits,
+            Err(error) => return Some(Made::Unavailable(trouble(&error))),
+        };
+        let own_name = match &write.request {
+            WriteRequest::Add { attributes, .. } => {
+                attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(target::SAM_ACCOUNT_NAME))
+            }
+            _ => None,
+        };
+        let is_ours = |entry: &Entry| {
+            let names = entry.value(target::SAM_ACCOUNT_NAME).zip(own_name.and_then(|own| own.values.first()));
+            entry.dn.same_as(&dn_of(write)) && names.is_some_and(|(held, own)| held.eq_ignore_ascii_case(own))
+        };
+        let first = hits.pop()?;
+        if journal.state().doubted.contains(&intent.person)
+            && is_ours(&first)
+            && hits.iter().all(|hit| hit.guid == first.guid)
+        {
+            return Some(Made::Late { write: write.clone(), entry: first });
+        }
+        Some(Made::Stale(failure.clone()))
     }
 
     /// Leave for one write, asked for immediately before it.
@@ -170,11 +225,24 @@ impl Writer<'_> {
                     all.insert("pwdLastSet".to_owned(), vec!["0".to_owned()]);
                 }
                 let add = Add { dn: container.child("CN", cn), attributes: all };
-                directory.add(&add, Some(&self.password(write))).await
+                let password = self.password(write);
+                self.fenced(directory.add(&add, Some(&password))).await
             }
-            WriteRequest::Modify { guid, changes, .. } => directory.modify(*guid, changes).await,
-            WriteRequest::Move { guid, dn, container } => directory.rename(*guid, dn.rdn(), container).await,
+            WriteRequest::Modify { guid, changes, .. } => self.fenced(directory.modify(*guid, changes)).await,
+            WriteRequest::Move { guid, dn, container } => {
+                self.fenced(directory.rename(*guid, dn.rdn(), container)).await
+            }
         }
+    }
+
+    /// Asks the fence once more, in the same breath as the request is handed over: since the permit was given the
+    /// process may have slept.
+    async fn fenced(&self, request: impl Future<Output = Result<(), DirectoryError>>) -> Result<(), DirectoryError> {
+        if !self.fence.is_open(self.epoch) {
+            let text = "the lease may be over; nothing was sent".to_owned();
+            return Err(DirectoryError::NotSent { code: Code::EndpointUnavailable, text });
+        }
+        request.await
     }
 
     /// A password without parts of the person's names in it.

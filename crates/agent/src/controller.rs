@@ -3,6 +3,7 @@
 //! While it cannot be reached, refuses the bind or is the wrong one, nothing is worked on and no record fails; the
 //! link reports the trouble instead (semantics `ldap-errors`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,11 +66,18 @@ pub(crate) struct Domain {
     lost: Arc<Notify>,
     /// `invocationId` of the controller that the service has named.
     writing: Arc<Mutex<Option<String>>>,
+    /// Something succeeded in this session.
+    worked: Arc<AtomicBool>,
 }
 
 impl Domain {
     pub(crate) fn new() -> Self {
-        Self { condition: watch::Sender::default(), lost: Arc::default(), writing: Arc::default() }
+        Self {
+            condition: watch::Sender::default(),
+            lost: Arc::default(),
+            writing: Arc::default(),
+            worked: Arc::default(),
+        }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Condition> {
@@ -105,14 +113,24 @@ impl Domain {
         }
     }
 
+    /// Work was done on a session: the next loss is the first again.
+    pub(crate) fn worked(&self) {
+        self.worked.store(true, Ordering::Release);
+    }
+
     /// Reports that a session gave no answer.
     pub(crate) fn lost(&self, session: &Session) {
+        self.lost_for(session, unreachable("the controller gave no answer"));
+    }
+
+    /// Reports why a session cannot be worked on.
+    pub(crate) fn lost_for(&self, session: &Session, trouble: Failure) {
         let mut ended = false;
         self.condition.send_if_modified(|condition| {
             ended = condition.session.as_ref().is_some_and(|current| current.number == session.number);
             if ended {
                 condition.session = None;
-                condition.trouble = Some(unreachable("the controller gave no answer"));
+                condition.trouble = Some(trouble);
             }
             ended
         });
@@ -130,11 +148,15 @@ impl Domain {
             match self.open(&*connector, number).await {
                 Ok(session) => {
                     info!(controller = %session.root.dns_host_name, "connected to the directory");
-                    backoff.reset();
                     self.condition.send_replace(Condition { session: Some(session.clone()), trouble: None });
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = self.probe(session) => {}
+                    }
+                    // A bind alone is no success: a controller that takes binds and refuses writes would be asked
+                    // again and again.
+                    if self.worked.swap(false, Ordering::AcqRel) {
+                        backoff.reset();
                     }
                 }
                 Err(trouble) => {
@@ -183,10 +205,17 @@ impl Domain {
     async fn probe(&self, session: Session) {
         loop {
             tokio::select! {
-                () = self.lost.notified() => {}
+                () = self.lost.notified() => {
+                    // It may have been said of an earlier session.
+                    let own = |current: &Session| current.number == session.number;
+                    if self.condition.borrow().session.as_ref().is_some_and(own) && !self.is_wrong(&session.root) {
+                        continue;
+                    }
+                }
                 () = tokio::time::sleep(Duration::from_millis(PROBE_MS)) => {
                     match within(session.directory.root_dse()).await {
                         Ok(root) => {
+                            self.worked();
                             self.condition.send_modify(|condition| {
                                 if let Some(current) = &mut condition.session {
                                     current.root.highest_committed_usn = root.highest_committed_usn;
@@ -215,7 +244,12 @@ impl Domain {
 pub(crate) async fn within<T>(answer: impl Future<Output = Result<T, DirectoryError>>) -> Result<T, DirectoryError> {
     // The adapter keeps the limit itself and closes what it gives up; this is the net below it.
     let limit = Duration::from_millis(limits::LDAP_TIMEOUT_MS.unsigned_abs() + ANSWER_GRACE_MS);
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+    let mut answer = std::pin::pin!(answer);
+    if let Ok(answer) = tokio::time::timeout(limit, &mut answer).await {
+        return answer;
+    }
+    // After a sleep of the process the adapter has both the time limit and perhaps the answer before it: let it choose.
+    tokio::time::timeout(Duration::from_millis(ANSWER_GRACE_MS), answer).await.unwrap_or_else(|_| {
         let text = format!("no answer within {} ms", limits::LDAP_TIMEOUT_MS);
         Err(DirectoryError::Unreachable { code: Code::TimeOut, text })
     })
@@ -234,6 +268,31 @@ pub(crate) fn trouble(error: &DirectoryError) -> Failure {
             attribute: attribute.clone(),
             ldap: Some(ldap.clone()),
         },
-        DirectoryError::Unreachable { code, text } => Failure::new(*code, None, format!("{}: {text}", code.reason())),
+        DirectoryError::Unreachable { code, text } | DirectoryError::NotSent { code, text } => {
+            Failure::new(*code, None, format!("{}: {text}", code.reason()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeDirectory, TestRandom};
+
+    /// What was said of an earlier session does not end the next.
+    #[tokio::test]
+    async fn a_session_is_dropped_for_its_own_loss_only() {
+        let domain = Domain::new();
+        domain.lost.notify_one();
+        let directory = Arc::new(FakeDirectory::default());
+        tokio::spawn(domain.clone().keep(directory, Arc::new(TestRandom::default()), CancellationToken::new()));
+        let first = domain.session().await;
+        assert_eq!(first.number, 1);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let current = domain.condition.borrow().session.as_ref().map(|session| session.number);
+        assert_eq!(current, Some(first.number));
+        domain.lost(&first);
+        let next = tokio::time::timeout(Duration::from_secs(5), domain.session()).await.unwrap();
+        assert_ne!(next.number, first.number);
     }
 }

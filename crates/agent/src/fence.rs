@@ -40,6 +40,12 @@ struct Active {
     since_ms: i64,
 }
 
+impl Active {
+    fn is_open_at(self, now_ms: i64) -> bool {
+        now_ms <= self.since_ms + self.lease_ms / 2
+    }
+}
+
 /// Shared by the link, which feeds it, and the worker, which asks it.
 #[derive(Clone)]
 pub(crate) struct Fence {
@@ -128,13 +134,19 @@ impl Fence {
         self.change(|inner, _| inner.active = None);
     }
 
+    /// Whether a write may start now.
+    pub(crate) fn is_open(&self, epoch: Epoch) -> bool {
+        let now = self.clock.now_ms();
+        self.lock().active.is_some_and(|active| active.epoch == epoch && active.is_open_at(now))
+    }
+
     /// Asks for one write under an epoch.
     pub(crate) fn ask(&self, epoch: Epoch) -> Gate {
         let now = self.clock.now_ms();
         let mut inner = self.lock();
         match inner.active {
             Some(active) if active.epoch == epoch => {
-                if now > active.since_ms + active.lease_ms / 2 {
+                if !active.is_open_at(now) {
                     return Gate::Shut;
                 }
                 inner.writing += 1;

@@ -48,6 +48,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     at(&new, file.write_all(bytes))?;
     at(&new, file.sync_all())?;
     at(path, fs::rename(&new, path))?;
+    sync_folder(path)
+}
+
+/// Makes a file's name outlive a power cut.
+fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     at(folder, File::open(folder).and_then(|folder| folder.sync_all()))
 }
@@ -56,6 +61,21 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     PathBuf::from(name)
+}
+
+/// Puts bytes into a new file beside this one, under a name of its own, which is returned.
+pub(crate) fn keep_aside(path: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
+    let mut number = 1_u32;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".corrupt-{number}"));
+        let aside = PathBuf::from(name);
+        if !aside.exists() {
+            replace(&aside, bytes)?;
+            return Ok(aside);
+        }
+        number += 1;
+    }
 }
 
 /// Held while a process uses a data folder, so that no second one does.
@@ -91,6 +111,8 @@ impl Appender {
         let mut options = OpenOptions::new();
         let mut file = at(path, options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path))?;
         let mut held = Vec::new();
+        // It may be new.
+        sync_folder(path)?;
         at(path, file.read_to_end(&mut held))?;
         let bytes = held.len() as u64;
         Ok((Self { path: path.to_owned(), file: Arc::new(file), bytes }, held))

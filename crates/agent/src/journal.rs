@@ -10,6 +10,7 @@
 
 mod line;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rollcall_model::desired::MatchRule;
@@ -17,10 +18,10 @@ use rollcall_model::ids::{ChangeId, Epoch, ObjectGuid, PersonId, Version};
 use rollcall_model::outcome::{AppliedChange, Outcome};
 use rollcall_model::plan::Write;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::Error;
-use crate::files::Appender;
+use crate::files::{self, Appender};
 
 /// Length from which a journal without open records is emptied.
 const EMPTY_FROM_BYTES: u64 = 64 * 1024;
@@ -28,6 +29,8 @@ const EMPTY_FROM_BYTES: u64 = 64 * 1024;
 const REWRITE_FROM_BYTES: u64 = 16 * 1024 * 1024;
 /// What this build reads and writes.
 const FORMAT: u32 = 1;
+/// Names a run of the operating system (proc(5)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A write that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub(crate) struct Intent {
 pub(crate) enum Record {
     /// The first line.
     Format { format: u32 },
+    /// What follows was written in this run of the operating system.
+    Boot { boot: String },
     /// Replaces an earlier intent of the same change, which was refused.
     Intent { intent: Box<Intent> },
     /// The directory's answer; a failed write is a result too.
@@ -65,6 +70,8 @@ pub(crate) enum Record {
 pub(crate) struct Open {
     pub(crate) intent: Intent,
     pub(crate) result: Option<AppliedChange>,
+    /// Run of the operating system in which the intent was written.
+    pub(crate) boot: Option<String>,
 }
 
 /// What the records say when read in order.
@@ -73,15 +80,19 @@ pub(crate) struct State {
     pub(crate) open: Vec<Open>,
     /// Not acknowledged, in the order they were written.
     pub(crate) outcomes: Vec<Outcome>,
+    /// Persons with an add of ours that got no answer and was not found: it may still be made, late.
+    pub(crate) doubted: BTreeSet<PersonId>,
+    boot: Option<String>,
 }
 
 impl State {
     fn take(&mut self, record: Record) {
         match record {
             Record::Format { .. } => {}
+            Record::Boot { boot } => self.boot = Some(boot),
             Record::Intent { intent } => match self.find(intent.change) {
                 Some(open) => open.intent = *intent,
-                None => self.open.push(Open { intent: *intent, result: None }),
+                None => self.open.push(Open { intent: *intent, result: None, boot: self.boot.clone() }),
             },
             Record::Result { change } => {
                 if let Some(open) = self.find(change.id) {
@@ -90,6 +101,7 @@ impl State {
             }
             Record::Abandoned { changes } => self.open.retain(|open| !changes.contains(&open.intent.change)),
             Record::Outcome { outcome } => {
+                self.doubted.remove(&outcome.person);
                 self.open.retain(|open| open.intent.person != outcome.person);
                 self.outcomes.push(*outcome);
             }
@@ -107,9 +119,17 @@ impl State {
         for outcome in &self.outcomes {
             records.push(Record::Outcome { outcome: Box::new(outcome.clone()) });
         }
+        let mut boot = None;
         for open in &self.open {
+            if boot != open.boot.as_ref() {
+                boot = open.boot.as_ref();
+                records.extend(open.boot.clone().map(|boot| Record::Boot { boot }));
+            }
             records.push(Record::Intent { intent: Box::new(open.intent.clone()) });
             records.extend(open.result.clone().map(|change| Record::Result { change: Box::new(change) }));
+        }
+        if boot != self.boot.as_ref() {
+            records.extend(self.boot.clone().map(|boot| Record::Boot { boot }));
         }
         records
     }
@@ -129,6 +149,12 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens or makes the journal of a data folder. A torn tail is cut off.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        // Without a name of its own a run of the operating system is like no other.
+        let boot = files::read_text(Path::new(BOOT_ID)).ok();
+        Self::open_in(folder, boot.as_deref().map(str::trim))
+    }
+
+    pub(crate) fn open_in(folder: &Path, boot: Option<&str>) -> Result<Self, Error> {
         let path = folder.join("journal.jsonl");
         let (mut file, held) = Appender::open(&path)?;
         let (records, whole) = line::read(&held);
@@ -138,7 +164,10 @@ impl Journal {
             return Err(Error::JournalFormat { path, format: *format });
         }
         let torn = held.len() - whole;
-        if torn > 0 {
+        if line::goes_on_after(&held, whole) {
+            let kept = files::keep_aside(&path, &held)?;
+            error!(path = %path.display(), kept = %kept.display(), "the journal is damaged; what stands before the damage is used");
+        } else if torn > 0 {
             warn!(path = %path.display(), bytes = torn, "the journal's end was torn and is cut off");
         }
         file.cut(whole as u64)?;
@@ -149,7 +178,32 @@ impl Journal {
         for record in records {
             journal.state.take(record);
         }
+        let boot = boot.unwrap_or_default();
+        if boot.is_empty() || journal.state.boot.as_deref() != Some(boot) {
+            journal.append([Record::Boot { boot: boot.to_owned() }])?;
+        }
         Ok(journal)
+    }
+
+    /// The intents without a result whose writes may have been sent, and those whose surely were not. Writes go out one
+    /// after the other in the journal's order, so only the first of this run of the operating system was sent; of an
+    /// earlier run the results may be lost that were not synced.
+    pub(crate) fn unsettled(&self) -> (Vec<Intent>, Vec<Intent>) {
+        let ours = |open: &&Open| open.boot.is_some() && open.boot == self.state.boot && !self.booted_nameless();
+        let (current, earlier): (Vec<&Open>, Vec<&Open>) =
+            self.state.open.iter().filter(|open| open.result.is_none()).partition(ours);
+        let mut current = current.into_iter().map(|open| open.intent.clone());
+        let sent = earlier.into_iter().map(|open| open.intent.clone()).chain(current.next()).collect();
+        (sent, current.collect())
+    }
+
+    fn booted_nameless(&self) -> bool {
+        self.state.boot.as_deref().is_none_or(str::is_empty)
+    }
+
+    /// An add of ours for this person may still be made, late.
+    pub(crate) fn doubt(&mut self, person: PersonId) {
+        self.state.doubted.insert(person);
     }
 
     pub(crate) fn state(&self) -> &State {

@@ -39,7 +39,8 @@ pub(crate) const WORKER_FRAMES_MAX: usize = 256;
 /// From the link to the worker.
 #[derive(Debug)]
 pub(crate) enum ToWorker {
-    /// Connected and known: unacknowledged outcomes may be sent.
+    /// Connected and known, or in another role than before: unacknowledged outcomes may be sent. The service answers an
+    /// outcome of a time that is over by silence.
     Connected,
     Work {
         epoch: Epoch,
@@ -221,13 +222,13 @@ impl Link {
             ToAgent::Standby { domain } => {
                 debug!(%domain, "standing by");
                 self.fence.revoke();
-                Ok(())
+                self.tell_role(connection, Role::Standby)
             }
             ToAgent::Active { domain, epoch, lease_ms, job_context } => {
                 info!(%domain, epoch = epoch.0, "active");
                 (self.writing_controller)(job_context.writing_controller);
                 self.fence.activated(epoch, lease_ms.min(limits::LEASE_MS));
-                Ok(())
+                self.tell_role(connection, Role::Active(epoch))
             }
             ToAgent::RenewAck { sequence, epoch, renewed } => {
                 self.fence.acknowledged(sequence, renewed.then_some(epoch));
@@ -245,6 +246,16 @@ impl Link {
                 connection.draining = true;
                 Ok(())
             }
+        }
+    }
+
+    /// With the role the service's answer to an outcome may change: they are sent again.
+    fn tell_role(&self, connection: &mut Connection, role: Role) -> Result<(), Error> {
+        match connection.role.replace(role) {
+            // The first of a connection comes right after it.
+            None => Ok(()),
+            Some(before) if before == role => Ok(()),
+            Some(_) => self.tell(ToWorker::Connected),
         }
     }
 
@@ -277,10 +288,18 @@ impl Link {
     }
 }
 
+/// What the service last made of this agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Standby,
+    Active(Epoch),
+}
+
 /// What lasts as long as one connection. Dropping it tells whoever waits for an answer that there will be none.
 #[derive(Default)]
 struct Connection {
     known: bool,
+    role: Option<Role>,
     draining: bool,
     request: u64,
     claims: HashMap<u64, oneshot::Sender<Vec<ClaimAnswer>>>,

@@ -13,6 +13,8 @@ use rollcall_model::observed::{Entry, ObservedManager};
 use rollcall_model::plan::LdapFailure;
 use rollcall_model::{Code, Dn, fold};
 
+use crate::controller::within;
+
 /// What a look found for one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -66,6 +68,21 @@ pub(crate) async fn one(
         Some(Found::Linked(entry) | Found::Unclaimed(entry)) => Some(entry),
         _ => None,
     })
+}
+
+/// Every account that has one of the matching values, whoever it may belong to.
+pub(crate) async fn hits(
+    read: &dyn Read,
+    domain: &Dn,
+    matching: &[MatchRule],
+    attributes: BTreeSet<String>,
+) -> Result<Vec<Entry>, DirectoryError> {
+    let mut found = vec![];
+    for rule in matching {
+        let filter = account_filter(&rule.attribute, [rule.value.as_str()]);
+        found.extend(search(read, domain, filter, &attributes).await?);
+    }
+    Ok(found)
 }
 
 async fn managers(
@@ -188,7 +205,8 @@ async fn search(
     attributes: &BTreeSet<String>,
 ) -> Result<Vec<Entry>, DirectoryError> {
     let attributes = attributes.iter().cloned().collect();
-    read.search(&Search { base: domain.clone(), scope: Scope::Subtree, filter, attributes }).await
+    // Each search has a time limit of its own: many small answers are no silence.
+    within(read.search(&Search { base: domain.clone(), scope: Scope::Subtree, filter, attributes })).await
 }
 
 fn belongs_to_nobody(entry: &Entry) -> DirectoryError {

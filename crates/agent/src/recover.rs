@@ -1,33 +1,42 @@
 //! What an earlier run, or a lost connection, left open in the journal: looked up, and reported once.
 
+use std::time::Duration;
+
+use rollcall_directory::Error as DirectoryError;
 use rollcall_engine::reconcile::{self, Happened};
 use rollcall_model::ids::PersonId;
+use rollcall_model::observed::Entry;
 use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
 use rollcall_model::person::Link;
 use rollcall_model::plan::{Write, WriteRequest};
-use rollcall_model::{Clock, Random};
+use rollcall_model::{Clock, Random, limits};
 use tracing::info;
 
 use crate::Error;
 use crate::apply::{change_id, dn_of};
-use crate::controller::{Session, within};
+use crate::controller::Session;
 use crate::journal::{Intent, Journal, Open, Record};
 use crate::observe;
 
 /// Settles every intent without a result: it happened, or it is abandoned. `Ok(false)`: the directory gave no answer.
 pub(crate) async fn settle(journal: &mut Journal, session: &Session, clock: &dyn Clock) -> Result<bool, Error> {
-    let unsettled: Vec<Intent> =
-        journal.state().open.iter().filter(|open| open.result.is_none()).map(|open| open.intent.clone()).collect();
+    // What was never sent may have been made by somebody else since; it is not for us to report.
+    let (unsettled, unsent) = journal.unsettled();
+    if !unsent.is_empty() {
+        journal.append([Record::Abandoned { changes: unsent.into_iter().map(|intent| intent.change).collect() }])?;
+    }
+    // A write of a process that died, or of a connection that broke, may still be under way at the controller: what is
+    // not made yet is believed only at a second look.
+    let mut has_waited = false;
     for intent in unsettled {
-        let looked = within(observe::one(
-            &*session.directory,
-            &session.root.default_naming_context,
-            intent.guid,
-            &intent.matching,
-            touched(&intent.write),
-        ));
         // Neither silence nor a refused search settles anything; the next try may.
-        let Ok(entry) = looked.await else { return Ok(false) };
+        let Ok(mut entry) = look(session, &intent).await else { return Ok(false) };
+        if !has_waited && reconcile::happened(&intent.write, entry.as_ref()) != Happened::Yes {
+            tokio::time::sleep(Duration::from_millis(limits::LATE_WRITE_MS)).await;
+            has_waited = true;
+            let Ok(again) = look(session, &intent).await else { return Ok(false) };
+            entry = again;
+        }
         let record = if reconcile::happened(&intent.write, entry.as_ref()) == Happened::Yes {
             info!(person = %intent.person, change = %intent.change, "a write whose answer was lost was made");
             let change = AppliedChange {
@@ -43,11 +52,26 @@ pub(crate) async fn settle(journal: &mut Journal, session: &Session, clock: &dyn
             };
             Record::Result { change: Box::new(change) }
         } else {
+            if matches!(intent.write.request, WriteRequest::Add { .. }) {
+                journal.doubt(intent.person);
+            }
             Record::Abandoned { changes: vec![intent.change] }
         };
         journal.append([record])?;
     }
     Ok(true)
+}
+
+/// The account that a write was about; `None`: there is none.
+async fn look(session: &Session, intent: &Intent) -> Result<Option<Entry>, DirectoryError> {
+    observe::one(
+        &*session.directory,
+        &session.root.default_naming_context,
+        intent.guid,
+        &intent.matching,
+        touched(&intent.write),
+    )
+    .await
 }
 
 /// Attributes that tell whether a write was made.

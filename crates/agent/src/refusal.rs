@@ -1,8 +1,6 @@
 //! Which value the directory will not take: the guilty one is found and left out, the rest is applied (semantics
 //! `create`).
 
-use std::collections::BTreeSet;
-
 use rollcall_engine::reconcile;
 use rollcall_model::Code;
 use rollcall_model::desired::DesiredState;
@@ -38,7 +36,8 @@ enum Probe {
     Nothing,
     /// One attribute alone, by its place among the optional ones.
     One(usize),
-    All,
+    /// As many from the front of the optional ones; one after the other joins.
+    First(usize),
 }
 
 /// Whether the refusal is about a value, so that leaving it out may help.
@@ -101,8 +100,10 @@ impl Hunt {
                 let name = self.optional[at].clone();
                 self.leave_out(&name, first);
             }
-            Probe::All => {
-                for name in self.optional.clone() {
+            // Innocents among them cannot be told from the guilty. They are sent again when value, mapping or schema
+            // changes, as every refused value is.
+            Probe::First(count) => {
+                for name in self.optional.iter().take(count).cloned().collect::<Vec<_>>() {
                     self.leave_out(&name, first);
                 }
             }
@@ -116,28 +117,28 @@ impl Hunt {
     }
 
     fn probe_further(&mut self, failure: &Failure) -> Next {
-        let at = match self.probe {
-            Probe::Nothing => 0,
-            Probe::One(at) => at + 1,
-            Probe::All => return Next::GiveUp,
+        let candidates = self.optional.len();
+        self.probe = match self.probe {
+            _ if candidates == 0 => return Next::GiveUp,
+            // With a single candidate, leaving out one and leaving out all is the same.
+            Probe::Nothing if candidates == 1 => Probe::First(1),
+            Probe::Nothing => Probe::One(0),
+            Probe::One(at) if at + 1 < candidates => Probe::One(at + 1),
+            // None is guilty alone: one after the other goes, and stays out, until the rest is taken.
+            Probe::One(_) => Probe::First(2),
+            Probe::First(count) if count < candidates => Probe::First(count + 1),
+            Probe::First(_) => return Next::GiveUp,
         };
-        if self.optional.is_empty() {
-            return Next::GiveUp;
-        }
-        // With a single candidate, leaving out one and leaving out all is the same.
-        if at < self.optional.len() && self.optional.len() > 1 {
-            self.probe = Probe::One(at);
-            if let Some(write) = reconcile::without(&self.rest, &self.optional[at]) {
-                return Next::Try(write);
-            }
-        }
-        self.probe = Probe::All;
-        let all: BTreeSet<String> = self.optional.iter().cloned().collect();
-        let rest = all.iter().try_fold(self.rest.clone(), |write, name| reconcile::without(&write, name));
+        let left_out = match self.probe {
+            Probe::Nothing => &[],
+            Probe::One(at) => &self.optional[at..=at],
+            Probe::First(count) => &self.optional[..count],
+        };
+        let rest = left_out.iter().try_fold(self.rest.clone(), |write, name| reconcile::without(&write, name));
         if let Some(write) = rest {
             return Next::Try(write);
         }
-        for name in all {
+        for name in self.optional.clone() {
             self.leave_out(&name, failure);
         }
         Next::Nothing

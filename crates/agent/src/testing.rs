@@ -62,6 +62,8 @@ pub(crate) enum Strike {
     Refuse(Code),
     LoseBefore,
     LoseAfter,
+    /// No answer now, and the add is made just before the next one.
+    LoseLate,
 }
 
 #[derive(Default)]
@@ -79,6 +81,15 @@ pub(crate) struct Inner {
     pub(crate) refuse_bind: bool,
     pub(crate) down: bool,
     pub(crate) delay_ms: u64,
+    /// Writes that have reached the directory, made or not.
+    pub(crate) begun: u32,
+    /// Accounts that appear just before the next add.
+    pub(crate) late: Vec<(Dn, BTreeMap<String, Vec<String>>)>,
+    /// Looks at one object that get no answer.
+    pub(crate) lost_looks: u32,
+    /// A value for which no search is answered in time.
+    pub(crate) slow_value: Option<String>,
+    is_late: bool,
     /// Another administrator's edit, just before the next write.
     pub(crate) meddling: VecDeque<(String, String)>,
     next: u128,
@@ -123,7 +134,10 @@ impl FakeDirectory {
 
     /// Before a write: delays, meddling, and what it meets. `Ok(true)`: the answer is lost after it is made.
     async fn begin(&self, text: String, names: &[String]) -> Result<bool, Error> {
-        let delay = self.set(|inner| inner.delay_ms);
+        let delay = self.set(|inner| {
+            inner.begun += 1;
+            inner.delay_ms
+        });
         tokio::time::sleep(Duration::from_millis(delay)).await;
         self.set(|inner| {
             if inner.down {
@@ -145,6 +159,10 @@ impl FakeDirectory {
                 None => Ok(false),
                 Some(Strike::Refuse(code)) => Err(refused(code, None)),
                 Some(Strike::LoseBefore) => Err(lost()),
+                Some(Strike::LoseLate) => {
+                    inner.is_late = true;
+                    Err(lost())
+                }
                 Some(Strike::LoseAfter) => Ok(true),
             }
         })
@@ -172,6 +190,14 @@ fn fits(filter: &Filter, entry: &Entry) -> bool {
     }
 }
 
+fn asks_for(filter: &Filter, value: &str) -> bool {
+    match filter {
+        Filter::And(all) | Filter::Or(all) => all.iter().any(|one| asks_for(one, value)),
+        Filter::Equal(_, held) => held == value,
+        Filter::Guid(_) | Filter::Present(_) => false,
+    }
+}
+
 #[async_trait]
 impl Read for FakeDirectory {
     async fn root_dse(&self) -> Result<RootDse, Error> {
@@ -192,6 +218,13 @@ impl Read for FakeDirectory {
             if inner.down {
                 return Err(lost());
             }
+            if search.scope == Scope::Base && search.base.as_str().starts_with("CN=") && inner.lost_looks > 0 {
+                inner.lost_looks -= 1;
+                return Err(lost());
+            }
+            if inner.slow_value.as_ref().is_some_and(|value| asks_for(&search.filter, value)) {
+                return Err(Error::Unreachable { code: Code::TimeOut, text: "too slow".to_owned() });
+            }
             let within = |entry: &Entry| match search.scope {
                 Scope::Base => entry.dn.same_as(&search.base),
                 Scope::Subtree => entry.dn.is_within(&search.base),
@@ -205,7 +238,21 @@ impl Read for FakeDirectory {
 impl Write for FakeDirectory {
     async fn add(&self, add: &Add, password: Option<&SecretString>) -> Result<(), Error> {
         let names: Vec<String> = add.attributes.keys().cloned().collect();
-        let is_lost = self.begin(format!("add {}", add.dn), &names).await?;
+        let all: BTreeMap<String, Vec<String>> =
+            add.attributes.iter().map(|(name, values)| (name.to_lowercase(), values.clone())).collect();
+        self.set(|inner| {
+            for (dn, attributes) in std::mem::take(&mut inner.late) {
+                inner.made.push(format!("add {dn}"));
+                inner.insert(&dn, attributes);
+            }
+        });
+        let begun = self.begin(format!("add {}", add.dn), &names).await;
+        self.set(|inner| {
+            if std::mem::take(&mut inner.is_late) {
+                inner.late.push((add.dn.clone(), all.clone()));
+            }
+        });
+        let is_lost = begun?;
         self.set(|inner| {
             inner.passwords.push(password.unwrap().expose_secret().to_owned());
             if inner.weak_passwords > 0 {
@@ -217,7 +264,6 @@ impl Write for FakeDirectory {
             if inner.entries.iter().any(taken) {
                 return Err(refused(Code::EntryConflict, None));
             }
-            let all = add.attributes.iter().map(|(name, values)| (name.to_lowercase(), values.clone())).collect();
             inner.insert(&add.dn, all);
             inner.made.push(format!("add {}", add.dn));
             if is_lost { Err(lost()) } else { Ok(()) }

@@ -31,7 +31,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootDse {
     pub dns_host_name: String,
-    /// The domain's naming context, or the base that the agent's configuration names instead.
+    /// The domain's naming context.
     pub default_naming_context: Dn,
     /// Changes when the controller's database is restored; the NTDS settings object's DN where it cannot be read.
     pub invocation_id: String,
@@ -55,7 +55,8 @@ pub trait Read: Send + Sync {
     async fn search(&self, search: &Search) -> Result<Vec<Entry>, Error>;
 }
 
-/// The write half.
+/// The write half. A write goes out at once on a connection that is open already, or not at all
+/// ([`Error::NotSent`]): one that waited for a connection could be made after somebody else's turn has come.
 #[async_trait]
 pub trait Write: Read {
     /// Adds an object. `password` becomes `unicodePwd` and is in no log and no error.

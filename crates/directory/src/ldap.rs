@@ -1,4 +1,4 @@
-//! The directory over LDAPS: one connection that carries many requests at once, opened when it is needed.
+//! The directory over LDAPS: one connection that carries many requests at once, opened by a read when it is needed.
 //!
 //! A connection that breaks, or on which an answer misses the time limit, is closed and opened anew at the next call.
 //! The first connection decides which controller is meant; a later one that reaches another is closed unused, until
@@ -16,6 +16,7 @@ mod write;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +25,15 @@ use rollcall_model::plan::LdapFailure;
 use rollcall_model::{Code, Dn, limits};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Error;
 use crate::errors::{self, Request};
 use connection::Connection;
 pub use connection::Controller;
+
+/// Time to read an answer that has arrived already.
+const WAKING_MS: u64 = 100;
 
 /// Where the directory is and who asks.
 #[derive(Clone, Debug)]
@@ -39,11 +43,11 @@ pub struct LdapOptions {
     /// A DN, a userPrincipalName or `DOMAIN\name`.
     pub bind_name: String,
     pub bind_password: SecretString,
-    /// The domain's base; `None`: the controller's default naming context.
+    /// The domain's base, to be held against the controller's default naming context; `None`: that one, unchecked.
     pub base_dn: Option<Dn>,
     /// PEM file of the certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Longest wait for one answer; a write's covers connecting too, so that none starts late.
+    /// Longest wait for one answer.
     pub timeout_ms: i64,
 }
 
@@ -125,6 +129,17 @@ impl LdapDirectory {
         timeout_at(deadline, open).await.unwrap_or_else(|_| Err(timed_out("connecting")))
     }
 
+    /// The open connection; no new one is waited for.
+    async fn open_connection(&self) -> Result<Arc<Connection>, Error> {
+        // Whoever holds the lock for longer is connecting.
+        let state = timeout(Duration::from_millis(WAKING_MS), self.state.lock()).await.ok();
+        let open = state.and_then(|state| state.connection.clone());
+        open.filter(|connection| connection.is_open()).ok_or_else(|| {
+            let text = "the connection is not open; nothing was sent".to_owned();
+            Error::NotSent { code: Code::EndpointUnavailable, text }
+        })
+    }
+
     /// Runs one exchange by `deadline`. Where it ends without an answer the connection is closed, so that a request
     /// that was given up cannot still be sent.
     async fn exchange<T, F>(
@@ -136,8 +151,15 @@ impl LdapDirectory {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let answer = timeout_at(deadline, request(connection.ldap())).await;
-        let answer = answer.unwrap_or_else(|_| Err(timed_out("waiting for an answer")));
+        let mut answer = pin!(request(connection.ldap()));
+        let answer = match timeout_at(deadline, &mut answer).await {
+            Ok(answer) => answer,
+            // A process that slept past its deadline wakes with both the time limit and the answer before it, and the
+            // answer counts: nobody else could tell what became of a write that others have meanwhile written over.
+            Err(_) => timeout(Duration::from_millis(WAKING_MS), answer)
+                .await
+                .unwrap_or_else(|_| Err(timed_out("waiting for an answer"))),
+        };
         if matches!(answer, Err(Error::Unreachable { .. })) {
             connection.close();
         }

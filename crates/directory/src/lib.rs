@@ -37,13 +37,16 @@ pub enum Error {
     /// No answer could be had: connection, TLS, time-out. Whether a write was made is unknown.
     #[error("{code}: {text}")]
     Unreachable { code: Code, text: String },
+    /// A write that was not sent, and will not be: there was no open connection, or no time left.
+    #[error("{code}: {text}")]
+    NotSent { code: Code, text: String },
 }
 
 impl Error {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::Refused { code, .. } | Self::Unreachable { code, .. } => *code,
+            Self::Refused { code, .. } | Self::Unreachable { code, .. } | Self::NotSent { code, .. } => *code,
         }
     }
 
@@ -51,7 +54,7 @@ impl Error {
     pub fn attribute(&self) -> Option<&str> {
         match self {
             Self::Refused { attribute, .. } => attribute.as_deref(),
-            Self::Unreachable { .. } => None,
+            Self::Unreachable { .. } | Self::NotSent { .. } => None,
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct Pending {
     pub method: Method,
     /// An explicit re-evaluation: every *always* mapping may be written, but nothing is enabled.
     pub reevaluate: bool,
+    /// A run that did not end well wrote something: the one that finds nothing left to write ends as done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub written: bool,
     /// What merging had reservations about; shown with the outcome.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,

@@ -1,6 +1,6 @@
 //! Text to tree: mapping expressions, attribute names, and the `$filter` and `$orderby` of the log's API.
 //!
-//! Every parser is a recursive descent over a [`cursor::Cursor`], takes its bounds as [`Limits`], never panics, and
+//! Every parser is a recursive descent over a cursor, takes its bounds as [`Limits`], never panics, and
 //! says where it stopped, what it wanted, what it found and, where it can, what to write instead.
 
 pub mod attribute;

@@ -29,6 +29,12 @@ pub(super) fn read(bytes: &[u8]) -> (Vec<Record>, usize) {
     (records, whole)
 }
 
+/// Whether a line that checks stands behind these first bytes.
+pub(super) fn goes_on_after(bytes: &[u8], whole: usize) -> bool {
+    let rest = bytes.get(whole..).unwrap_or_default();
+    rest.split_inclusive(|byte| *byte == b'\n').any(|line| parse(line).is_some())
+}
+
 fn parse(line: &[u8]) -> Option<Record> {
     let line = line.strip_suffix(b"\n")?;
     let (head, text) = line.split_at_checked(HEAD_CHARS)?;

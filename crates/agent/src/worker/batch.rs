@@ -27,6 +27,8 @@ use crate::{Error, fault, recover};
 
 /// Tries of a person whose writes get no answer before somebody should look: more would hold up everybody else.
 const UNANSWERED_MAX: u32 = 4;
+/// Looks at many persons that may miss the time limit before each is looked for alone.
+const SLOW_TOGETHER_MAX: u32 = 2;
 /// Wait before claims are sent again that got no answer.
 const CLAIM_AGAIN_MS: u64 = 200;
 
@@ -56,7 +58,7 @@ impl Worker {
             let pass = self.pass(&session, epoch, &mut tasks).await?;
             self.conclude(&session, epoch, &mut tasks, pass).await?;
             match pass {
-                Pass::Complete => {}
+                Pass::Complete => self.domain.worked(),
                 Pass::Lost => self.domain.lost(&session),
                 Pass::Over => return self.give_up().await,
             }
@@ -101,20 +103,35 @@ impl Worker {
     async fn observe(&mut self, session: &Session, epoch: Epoch, tasks: &mut [Task]) -> Pass {
         let due: Vec<usize> = (0..tasks.len()).filter(|at| tasks[*at].progress == Progress::Due).collect();
         let mut seen: Vec<(usize, observe::Seen)> = vec![];
+        let (mut alone, due): (Vec<usize>, Vec<usize>) =
+            due.into_iter().partition(|at| tasks[*at].slow_looks >= SLOW_TOGETHER_MAX);
         let together: Vec<&DesiredState> = due.iter().map(|at| &tasks[*at].desired).collect();
         match self.look(session, &together).await {
             Ok(found) => seen.extend(due.into_iter().zip(found)),
-            Err(error) if is_lost(&error) => return Pass::Lost,
+            Err(error) if is_lost(&error) => {
+                let slow = u32::from(error.code() == Code::TimeOut);
+                for at in due {
+                    tasks[at].slow_looks += slow;
+                }
+                return Pass::Lost;
+            }
             // One value may have spoilt the search of all: each for itself, and only the guilty one fails.
             Err(error) => {
                 warn!(%error, persons = due.len(), "a search for many was refused; each is looked for alone");
-                for at in due {
-                    match self.look(session, &[&tasks[at].desired]).await {
-                        Ok(found) => seen.extend(found.into_iter().map(|found| (at, found))),
-                        Err(error) if is_lost(&error) => return Pass::Lost,
-                        Err(error) => tasks[at].fail(trouble(&error)),
+                alone.extend(due);
+            }
+        }
+        for at in alone {
+            match self.look(session, &[&tasks[at].desired]).await {
+                Ok(found) => seen.extend(found.into_iter().map(|found| (at, found))),
+                Err(error) if is_lost(&error) => {
+                    tasks[at].slow_looks += u32::from(error.code() == Code::TimeOut);
+                    if tasks[at].slow_looks >= SLOW_TOGETHER_MAX + UNANSWERED_MAX {
+                        tasks[at].fail(trouble(&error));
                     }
+                    return Pass::Lost;
                 }
+                Err(error) => tasks[at].fail(trouble(&error)),
             }
         }
         let claims: Vec<Claim> = seen
@@ -151,7 +168,7 @@ impl Worker {
         if persons.is_empty() {
             return Ok(vec![]);
         }
-        within(observe::observe(&*session.directory, &session.root.default_naming_context, persons)).await
+        observe::observe(&*session.directory, &session.root.default_naming_context, persons).await
     }
 
     /// Asks whether matching accounts may be these persons'; those that may. `None`: the epoch is over.
@@ -210,17 +227,30 @@ impl Worker {
     ) -> Result<Pass, Error> {
         match made {
             Made::Done { write, refused } => {
+                self.domain.worked();
                 let (guid, dn) = (self.follow(task, &write, session).await, dn_of(&write));
                 self.result(intent.change, &write, guid, &dn, began, None)?;
                 task.refused.extend(refused);
+                if guid.is_none() {
+                    return self.look_again(task);
+                }
+            }
+            // Linked and completed as an account that is found.
+            Made::Late { write, entry } => {
+                let change = AppliedChange {
+                    confirmed_after_crash: true,
+                    ..self.applied(intent.change, &write, Some(entry.guid), &entry.dn, began)
+                };
+                self.journal.append([Record::Result { change: Box::new(change) }])?;
+                task.progress = Progress::Due;
+                self.abandon(task)?;
             }
             Made::Nothing { refused } => {
                 self.journal.append([Record::Abandoned { changes: vec![intent.change] }])?;
                 task.refused.extend(refused);
             }
             Made::Failed { write, failure, refused } => {
-                let guid = task.seen.as_ref().map(|seen| seen.guid);
-                self.result(intent.change, &write, guid, &dn_of(&write), began, Some(failure.clone()))?;
+                self.result(intent.change, &write, task.guid(), &dn_of(&write), began, Some(failure.clone()))?;
                 task.refused.extend(refused);
                 task.fail(failure);
                 self.abandon(task)?;
@@ -244,14 +274,40 @@ impl Worker {
                 }
                 return Ok(Pass::Lost);
             }
-            Made::Unavailable | Made::Over => {
+            Made::Unavailable(trouble) => {
+                self.domain.lost_for(session, trouble);
+                task.unanswered += 1;
                 task.progress = Progress::Due;
                 task.steps.push_front(intent.clone());
                 self.abandon(task)?;
-                return Ok(if matches!(made, Made::Unavailable) { Pass::Lost } else { Pass::Over });
+                // Others get through to it, or at least a bind does: this person may not hold everybody up for ever.
+                if task.unanswered >= UNANSWERED_MAX {
+                    let reason = "the directory is unavailable whenever this person is written";
+                    task.fail(Failure::new(Code::EndpointUnavailable, None, reason));
+                }
+                return Ok(Pass::Lost);
+            }
+            Made::Over => {
+                task.progress = Progress::Due;
+                task.steps.push_front(intent.clone());
+                self.abandon(task)?;
+                return Ok(Pass::Over);
             }
         }
         Ok(Pass::Complete)
+    }
+
+    /// A made account that could not be read back is found by its matching value with the next connection, and then
+    /// linked and completed.
+    fn look_again(&mut self, task: &mut Task) -> Result<Pass, Error> {
+        task.unanswered += 1;
+        task.progress = Progress::Due;
+        self.abandon(task)?;
+        if task.unanswered >= UNANSWERED_MAX {
+            let reason = "the new account cannot be read back";
+            task.fail(Failure::new(Code::EndpointUnavailable, None, reason));
+        }
+        Ok(Pass::Lost)
     }
 
     /// After a write: which object it was, and where it now is. A new account is read back.
@@ -286,7 +342,19 @@ impl Worker {
         began: rollcall_model::Timestamp,
         failure: Option<Failure>,
     ) -> Result<(), Error> {
-        let change = AppliedChange {
+        let change = AppliedChange { failure, ..self.applied(change, write, guid, dn, began) };
+        self.journal.append([Record::Result { change: Box::new(change) }])
+    }
+
+    fn applied(
+        &self,
+        change: ChangeId,
+        write: &Write,
+        guid: Option<ObjectGuid>,
+        dn: &rollcall_model::Dn,
+        began: rollcall_model::Timestamp,
+    ) -> AppliedChange {
+        AppliedChange {
             id: change,
             action: write.action,
             at: began,
@@ -294,10 +362,9 @@ impl Worker {
             guid,
             dn: dn.as_str().to_owned(),
             properties: reconcile::properties(write),
-            failure,
+            failure: None,
             confirmed_after_crash: false,
-        };
-        self.journal.append([Record::Result { change: Box::new(change) }])
+        }
     }
 
     /// The second write of new accounts: their manager. `false` where there is none to set.
@@ -359,7 +426,11 @@ impl Worker {
         for task in ended {
             let person = task.desired.person;
             let own = self.journal.state().open.iter().filter(|open| open.intent.person == person);
-            let changes: Vec<AppliedChange> = own.filter_map(|open| open.result.clone()).collect();
+            let mut changes: Vec<AppliedChange> = own.filter_map(|open| open.result.clone()).collect();
+            // An account that could not be read back at first.
+            for change in changes.iter_mut().filter(|change| change.failure.is_none()) {
+                change.guid = change.guid.or(task.seen.as_ref().map(|seen| seen.guid));
+            }
             let now = self.clock.now();
             let id = change_id(&*self.random, now);
             outcomes.push(task.outcome(id, epoch, now, changes, &session.root.invocation_id));
@@ -422,7 +493,7 @@ fn tasks(items: Vec<DesiredState>) -> Vec<Task> {
 /// Whether the directory takes no requests of ours now, whatever they are about.
 fn is_lost(error: &DirectoryError) -> bool {
     match error {
-        DirectoryError::Unreachable { .. } => true,
+        DirectoryError::Unreachable { .. } | DirectoryError::NotSent { .. } => true,
         DirectoryError::Refused { code, .. } => matches!(code, Code::BindRefused | Code::EndpointUnavailable),
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Task {
     plan: Option<Plan>,
     pub(super) stale: u32,
     pub(super) unanswered: u32,
+    /// Looks that took longer than one may.
+    pub(super) slow_looks: u32,
 }
 
 /// What is known of the account after the writes.
@@ -69,11 +71,17 @@ impl Task {
             plan: None,
             stale: 0,
             unanswered: 0,
+            slow_looks: 0,
         }
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
         self.progress = Progress::Ended(Some(failure));
+    }
+
+    /// The account, where there is one.
+    pub(super) fn guid(&self) -> Option<ObjectGuid> {
+        self.seen.as_ref().map(|seen| seen.guid)
     }
 
     pub(super) fn is_ended(&self) -> bool {

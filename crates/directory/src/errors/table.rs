@@ -108,7 +108,11 @@ pub const ROWS: &[Row] = &[
     Row::new("credentials", BindRefused, "the credentials are no longer good").rc(49),
     Row::new("stronger-auth", BindRefused, "the connection is not safe enough").rc(8),
     Row::new("not-bound", BindRefused, "nobody is bound on this connection").rc(1).hex(0x4DC).of(Microsoft),
-    Row::new("not-bound-samba", BindRefused, "nobody is bound on this connection").rc(1).hex(0x2020).of(Samba),
+    Row::new("not-bound-samba", BindRefused, "nobody is bound on this connection")
+        .rc(1)
+        .hex(0x2020)
+        .text("without authentication")
+        .of(Samba),
     Row::new("rights", InsufficientAccessRights, "the agent's account may not do this").rc(50),
     Row::new("rights-hex", InsufficientAccessRights, "the same under another result code").hex(0x2098),
     // Values that must be unique.
@@ -240,6 +244,11 @@ pub const ROWS: &[Row] = &[
     // Nothing known: 53 and 80 are not believed to pass.
     Row::new("unwilling", DirectoryRefused, "unwilling, without a reason known here").rc(53).named(),
     Row::new("other", DirectoryRefused, "an error without a reason known here").rc(80),
+    Row::new("no-principal-samba", InvalidParameter, "no Kerberos principal can be made of the userPrincipalName")
+        .rc(1)
+        .text("salting principal")
+        .blames("userPrincipalName")
+        .of(Samba),
     Row::new("operations", DirectoryInternalError, "an internal error").rc(1),
     OTHERWISE,
 ];

@@ -25,6 +25,7 @@ const CASES: &[Case] = &[
     Case("credentials", Search, 49, "", BindRefused, None),
     Case("stronger-auth", Add, 8, "BindSimple: Transport encryption required.", BindRefused, None),
     Case("not-bound", Search, 1, "000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful bind must be completed on the connection., data 0, v4563", BindRefused, None),
+    Case("no-principal-samba", Add, 1, "00002020: setup_kerberos_keys: generation of a salting principal failed: Malformed representation of principal", INVALID, Some("userPrincipalName")),
     Case("not-bound-samba", Search, 1, "00002020: Operation unavailable without authentication", BindRefused, None),
     Case("rights", Add, 50, "acl: unable to get access to CN=q30,OU=users,DC=corp,DC=test\n", RIGHTS, None),
     Case("rights", Modify, 50, "00002098: Object CN=q30x,OU=users,DC=corp,DC=test has no write property access\n", RIGHTS, None),

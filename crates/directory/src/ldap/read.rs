@@ -27,13 +27,13 @@ impl Read for LdapDirectory {
         let deadline = self.deadline();
         let connection = self.connection(deadline).await?;
         let root = self.exchange(&connection, deadline, |mut ldap| async move { root_dse(&mut ldap).await }).await?;
-        let default_naming_context = match &self.options.base_dn {
-            Some(base) => base.clone(),
-            None => root
-                .text("defaultNamingContext")
-                .and_then(|text| Dn::parse(&text).ok())
-                .ok_or_else(|| unreadable("the rootDSE names no defaultNamingContext"))?,
-        };
+        let default_naming_context = root
+            .text("defaultNamingContext")
+            .and_then(|text| Dn::parse(&text).ok())
+            .ok_or_else(|| unreadable("the rootDSE names no defaultNamingContext"))?;
+        if let Some(base) = self.options.base_dn.as_ref().filter(|base| !base.same_as(&default_naming_context)) {
+            return Err(other_base(base, &default_naming_context));
+        }
         Ok(RootDse {
             dns_host_name: connection.controller.dns_host_name.clone(),
             default_naming_context,
@@ -107,6 +107,13 @@ fn next_page(result: &LdapResult) -> Vec<u8> {
         _ => None,
     });
     paged.map(|paged| paged.cookie).unwrap_or_default()
+}
+
+/// What is not below a narrower base would count as absent, and would be made a second time.
+fn other_base(base: &Dn, domain: &Dn) -> Error {
+    let text =
+        format!("the base DN '{base}' is not the domain's, '{domain}'; correct directory.base_dn or leave it out");
+    Error::Unreachable { code: Code::EndpointUnavailable, text }
 }
 
 fn invalid_filter(search: &Search, why: &crate::InvalidFilter) -> Error {

@@ -6,7 +6,10 @@ mod server;
 use std::io::Write as _;
 
 use super::*;
-use crate::{Filter, Read, RootDse, Scope, Search};
+use rollcall_model::ids::ObjectGuid;
+use rollcall_model::plan::AttributeChange;
+
+use crate::{Filter, Read, RootDse, Scope, Search, Write};
 use server::{Server, pages_then};
 
 fn options(url: &str) -> LdapOptions {
@@ -140,12 +143,34 @@ async fn a_read_only_controller_says_so() {
 }
 
 #[tokio::test]
-async fn a_base_of_the_configuration_replaces_the_controllers() {
-    let server = Server::start(&["dc1"]).await;
-    let base = Dn::parse("OU=Branch,DC=corp").unwrap();
-    let options = LdapOptions { base_dn: Some(base.clone()), ..server.options(2_000) };
-    let root = LdapDirectory::new(options).unwrap().root_dse().await.unwrap();
-    assert_eq!(root.default_naming_context, base);
+async fn a_base_that_is_not_the_domains_is_refused() {
+    for (base, is_taken) in [("dc=Corp", true), ("OU=Branch,DC=corp", false)] {
+        let server = Server::start(&["dc1"]).await;
+        let options = LdapOptions { base_dn: Some(Dn::parse(base).unwrap()), ..server.options(2_000) };
+        match LdapDirectory::new(options).unwrap().root_dse().await {
+            Ok(root) => assert!(is_taken && root.default_naming_context.as_str() == "DC=corp", "{base}"),
+            Err(error) => assert!(!is_taken && error.to_string().contains("directory.base_dn"), "{base}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_opens_no_connection() {
+    let server = Server::start(&["dc1", "dc1"]).await;
+    let directory = server.directory(2_000);
+    let change = AttributeChange { name: "title".to_owned(), old: vec![], new: vec!["x".to_owned()] };
+    let write = || {
+        directory
+            .modify(ObjectGuid("00112233-4455-6677-8899-aabbccddeeff".parse().unwrap()), std::slice::from_ref(&change))
+    };
+    assert!(matches!(write().await, Err(Error::NotSent { .. })));
+    assert_eq!(server.connections(), 0);
+    assert_eq!(code_of(search(&directory, "DC=close").await), Some(Code::EndpointUnavailable));
+    assert!(matches!(write().await, Err(Error::NotSent { .. })));
+    assert_eq!(server.connections(), 1);
+    // The server ends the connection at any write: it was sent.
+    assert_eq!(search(&directory, "DC=one").await.unwrap(), 1);
+    assert!(matches!(write().await, Err(Error::Unreachable { .. })));
 }
 
 // semantics: ldap-errors

@@ -8,6 +8,7 @@ use rollcall_model::ids::ObjectGuid;
 use rollcall_model::plan::AttributeChange;
 use rollcall_model::{Code, Dn};
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::{LdapDirectory, no_answer, refused};
 use crate::errors::Request;
@@ -63,13 +64,17 @@ impl Write for LdapDirectory {
 }
 
 impl LdapDirectory {
-    /// Sends one write; the time limit covers connecting, so that a write is never sent later than that.
+    /// Sends one write, on the open connection only: connecting takes time in which the right to write may end.
     async fn write<F>(&self, request: Request, dn: &str, send: impl FnOnce(Ldap) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<LdapResult, LdapError>>,
     {
         let deadline = self.deadline();
-        let connection = self.connection(deadline).await?;
+        let connection = self.open_connection().await?;
+        if Instant::now() >= deadline {
+            let text = "the time limit passed before the write was sent".to_owned();
+            return Err(Error::NotSent { code: Code::TimeOut, text });
+        }
         let exchange = |ldap| async move { send(ldap).await.map_err(|error| no_answer(&error)) };
         let result = self.exchange(&connection, deadline, exchange).await?;
         if result.rc == 0 { Ok(()) } else { Err(refused(request, dn, result.rc, &result.text)) }

@@ -101,7 +101,15 @@ impl Recorder<'_> {
             .filter(|operation| operation.version.is_some_and(|version| version <= outcome.version))
             .cloned()
             .collect();
-        let primary = self.log(outcome, &update, !open.is_empty());
+        let finished;
+        let outcome = if update.person.pending.written && outcome.result == NOTHING_LEFT {
+            finished = Outcome { result: Conclusion::Done, ..outcome.clone() };
+            &finished
+        } else {
+            outcome
+        };
+        let asked_for = !open.is_empty() && !update.person.pending.written;
+        let primary = self.log(outcome, &update, asked_for);
         self.finish_operations(outcome, &update.person, &open, primary);
         self.update_person(outcome, &mut update);
         self.touched.push(outcome.person);
@@ -274,6 +282,7 @@ impl Recorder<'_> {
             }
             Conclusion::Failed(failure) => {
                 note_account(&mut update.person, outcome);
+                note_writes(&mut update.person, outcome);
                 let wait = backoff::wait_ms(update.attempts, self.random);
                 update.due = failure.code.is_transient().then(|| self.now.plus_ms(wait));
                 if update.due.is_none() {
@@ -284,6 +293,7 @@ impl Recorder<'_> {
             }
             Conclusion::Interrupted => {
                 note_account(&mut update.person, outcome);
+                note_writes(&mut update.person, outcome);
                 update.due = Some(self.now);
             }
         }
@@ -386,6 +396,13 @@ fn note_refused(person: &mut Person, outcome: &Outcome, schema_version: i64) {
         let entry = Refused { values: refused.values.clone(), schema_version, reason: refused.failure.reason.clone() };
         person.refused.insert(refused.attribute.to_lowercase(), entry);
     }
+}
+
+/// The look that finds everything in place.
+const NOTHING_LEFT: Conclusion = Conclusion::Skipped(Code::RedundantExport);
+
+fn note_writes(person: &mut Person, outcome: &Outcome) {
+    person.pending.written |= outcome.changes.iter().any(|change| change.failure.is_none());
 }
 
 /// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours, and an

@@ -238,6 +238,17 @@ fn an_earlier_operation_goes_into_the_last_or_is_superseded() {
 }
 
 #[test]
+fn what_an_interrupted_run_wrote_ends_as_done() {
+    let interrupted = Outcome { changes: vec![change(1, Action::Create, None)], ..outcome(2, Conclusion::Interrupted) };
+    let mut batch = record(person(2), vec![operation(1, 2)], vec![json!({})], &interrupted);
+    let second = outcome(2, Conclusion::Skipped(Code::RedundantExport));
+    let batch = record(batch.persons.remove(0), vec![operation(1, 2)], vec![json!({})], &second);
+    assert!(batch.log.is_empty(), "the write has its row already");
+    assert_eq!(batch.operations[0].state, OperationState::Done);
+    assert!(!batch.persons[0].person.pending.written);
+}
+
+#[test]
 fn the_cause_to_enable_stays_until_the_account_is_enabled() {
     // semantics: enable
     for (enabled, remains) in [(Some(false), true), (None, true), (Some(true), false)] {
