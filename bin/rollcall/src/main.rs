@@ -37,7 +37,7 @@ enum Command {
     /// Run the practice directory: an AD-like LDAP server in memory
     Practice(practice::PracticeArgs),
     #[command(flatten)]
-    Client(rollcall_cli::Command),
+    Client(Box<rollcall_cli::Command>),
 }
 
 #[derive(Subcommand)]

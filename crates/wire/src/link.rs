@@ -194,24 +194,4 @@ pub fn signed_message(service_host: &str, agent: AgentId, nonce: &str) -> Vec<u8
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_to_the_agent_refuse_unknown_fields() {
-        let known = r#"{"type":"standby","domain":"corp.example.test"}"#;
-        assert!(serde_json::from_str::<ToAgent>(known).is_ok());
-        let unknown = r#"{"type":"standby","domain":"corp.example.test","colour":"red"}"#;
-        assert!(serde_json::from_str::<ToAgent>(unknown).is_err());
-    }
-
-    #[test]
-    fn frames_from_the_agent_tolerate_unknown_fields() {
-        let frame = r#"{"type":"renew","sequence":7,"controller":null,"colour":"red"}"#;
-        assert_eq!(
-            serde_json::from_str::<FromAgent>(frame).unwrap(),
-            FromAgent::Renew { sequence: 7, controller: None, trouble: None }
-        );
-        assert_eq!(serde_json::from_str::<Capability>("\"teleport\"").unwrap(), Capability::Unknown);
-    }
-}
+mod tests;

@@ -13,13 +13,19 @@ const FINAL: Duration = Duration::from_secs(30);
 /// semantics: disable
 #[tokio::test]
 async fn disabled_every_time_on_samba() -> anyhow::Result<()> {
-    disabled_every_time("samba").await
+    disabled_every_time("samba", "sqlite").await
+}
+
+/// semantics: disable
+#[tokio::test]
+async fn disabled_every_time_on_samba_and_postgres() -> anyhow::Result<()> {
+    disabled_every_time("samba", "postgres").await
 }
 
 /// semantics: disable
 #[tokio::test]
 async fn disabled_every_time_on_practice() -> anyhow::Result<()> {
-    disabled_every_time("practice").await
+    disabled_every_time("practice", "sqlite").await
 }
 
 /// One leaver: what comes before, what comes with `active` false, and how the operation ends.
@@ -44,8 +50,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-async fn disabled_every_time(directory: &'static str) -> anyhow::Result<()> {
-    let mut lab = Lab::up(Options { directory, store: "sqlite", agents: 1 }).await?;
+async fn disabled_every_time(directory: &'static str, store: &'static str) -> anyhow::Result<()> {
+    let mut lab = Lab::up(Options { directory, store, agents: 1 }).await?;
     let (users, other, base) = (&lab.info.users_ou, &lab.info.other_ou, &lab.info.base_dn);
     let division = format!("[{ENTERPRISE}:division]");
     let switch = format!(r#"Switch({division}, "{users}", "Other", "{other}", "Nowhere", "OU=Nowhere,{base}")"#);

@@ -55,16 +55,21 @@ fn cases() -> Vec<(&'static str, String, Fate)> {
 
 #[tokio::test]
 async fn on_samba() -> anyhow::Result<()> {
-    values_stand_as_sent("samba").await
+    values_stand_as_sent("samba", "sqlite").await
+}
+
+#[tokio::test]
+async fn on_samba_and_postgres() -> anyhow::Result<()> {
+    values_stand_as_sent("samba", "postgres").await
 }
 
 #[tokio::test]
 async fn on_practice() -> anyhow::Result<()> {
-    values_stand_as_sent("practice").await
+    values_stand_as_sent("practice", "sqlite").await
 }
 
-async fn values_stand_as_sent(directory: &'static str) -> anyhow::Result<()> {
-    let mut lab = Lab::up(Options { directory, store: "sqlite", agents: 1 }).await?;
+async fn values_stand_as_sent(directory: &'static str, store: &'static str) -> anyhow::Result<()> {
+    let mut lab = Lab::up(Options { directory, store, agents: 1 }).await?;
     let pids = (lab.pid("service")?, lab.pid("agent")?);
     let upload = lab.send(&[person("bystander")]).await?;
     lab.api.wait_until_final(&upload, FINAL).await?;

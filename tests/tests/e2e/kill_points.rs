@@ -16,14 +16,32 @@ const MANAGER_S_MAX: u64 = 10;
 
 #[tokio::test]
 async fn every_point_on_practice() -> anyhow::Result<()> {
+    every_point("sqlite").await
+}
+
+#[tokio::test]
+async fn every_point_on_practice_and_postgres() -> anyhow::Result<()> {
+    every_point("postgres").await
+}
+
+async fn every_point(store: &'static str) -> anyhow::Result<()> {
     // In this mix the second write is the first create.
     let pass = |point| if matches!(point, KillPoint::BeforeLdapWrite | KillPoint::AfterLdapWrite) { 2 } else { 1 };
     let points: Vec<_> = KillPoint::ALL.iter().map(|point| (*point, pass(*point))).collect();
-    kill_at_each("practice", &points).await
+    kill_at_each("practice", store, &points).await
 }
 
 #[tokio::test]
 async fn six_points_on_samba() -> anyhow::Result<()> {
+    six_points("sqlite").await
+}
+
+#[tokio::test]
+async fn six_points_on_samba_and_postgres() -> anyhow::Result<()> {
+    six_points("postgres").await
+}
+
+async fn six_points(store: &'static str) -> anyhow::Result<()> {
     let points = [
         (KillPoint::AfterLdapWrite, 2),
         (KillPoint::BeforeResultSync, 1),
@@ -32,11 +50,11 @@ async fn six_points_on_samba() -> anyhow::Result<()> {
         (KillPoint::BeforeRecordCommit, 1),
         (KillPoint::AfterMergeCommit, 1),
     ];
-    kill_at_each("samba", &points).await
+    kill_at_each("samba", store, &points).await
 }
 
-async fn kill_at_each(directory: &'static str, points: &[(KillPoint, u32)]) -> anyhow::Result<()> {
-    let mut lab = Lab::up(Options { directory, store: "sqlite", agents: 1 }).await?;
+async fn kill_at_each(directory: &'static str, store: &'static str, points: &[(KillPoint, u32)]) -> anyhow::Result<()> {
+    let mut lab = Lab::up(Options { directory, store, agents: 1 }).await?;
     // Who is there before: one to update and one to disable for each point, and accounts that nobody has linked.
     let known = |at: usize| [person(&id(at, "update")), person(&id(at, "disable"))];
     for chunk in (0..points.len()).flat_map(known).collect::<Vec<_>>().chunks(50) {

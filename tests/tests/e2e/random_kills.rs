@@ -37,12 +37,21 @@ impl Seeded {
 
 #[tokio::test]
 async fn twenty_random_kills_on_samba() -> anyhow::Result<()> {
+    twenty_kills("sqlite").await
+}
+
+#[tokio::test]
+async fn twenty_random_kills_on_samba_and_postgres() -> anyhow::Result<()> {
+    twenty_kills("postgres").await
+}
+
+async fn twenty_kills(store: &'static str) -> anyhow::Result<()> {
     let seed = match std::env::var(SEED) {
         Ok(text) => text.parse().with_context(|| format!("{SEED} is no number: {text}"))?,
         Err(_) => u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros()).unwrap_or(1),
     };
     println!("{SEED}={seed}");
-    let mut lab = Lab::up(Options { directory: "samba", store: "sqlite", agents: 1 }).await?;
+    let mut lab = Lab::up(Options { directory: "samba", store, agents: 1 }).await?;
     run(&mut lab, seed).await.with_context(|| format!("repeat it with {SEED}={seed}"))
 }
 

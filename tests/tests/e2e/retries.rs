@@ -11,8 +11,17 @@ use super::person::person;
 const FINAL: Duration = Duration::from_secs(40);
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_the_rest_when_asked() -> anyhow::Result<()> {
-    let mut lab = Lab::up(Options { directory: "practice", store: "sqlite", agents: 1 }).await?;
+async fn on_sqlite() -> anyhow::Result<()> {
+    what_may_pass_is_tried_again_and_the_rest_when_asked("sqlite").await
+}
+
+#[tokio::test]
+async fn on_postgres() -> anyhow::Result<()> {
+    what_may_pass_is_tried_again_and_the_rest_when_asked("postgres").await
+}
+
+async fn what_may_pass_is_tried_again_and_the_rest_when_asked(store: &'static str) -> anyhow::Result<()> {
+    let mut lab = Lab::up(Options { directory: "practice", store, agents: 1 }).await?;
     let faults = [
         ("busy", "busy 6"),
         ("before", "drop-before-commit 1"),

@@ -31,8 +31,17 @@ impl Drop for Stopped {
 }
 
 #[tokio::test]
-async fn a_newer_state_stands_when_the_first_agent_wakes() -> anyhow::Result<()> {
-    let mut lab = Lab::up(Options { directory: "samba", store: "sqlite", agents: 2 }).await?;
+async fn on_sqlite() -> anyhow::Result<()> {
+    a_newer_state_stands_when_the_first_agent_wakes("sqlite").await
+}
+
+#[tokio::test]
+async fn on_postgres() -> anyhow::Result<()> {
+    a_newer_state_stands_when_the_first_agent_wakes("postgres").await
+}
+
+async fn a_newer_state_stands_when_the_first_agent_wakes(store: &'static str) -> anyhow::Result<()> {
+    let mut lab = Lab::up(Options { directory: "samba", store, agents: 2 }).await?;
     let first = lab.pid("agent")?;
     ensure!(lab.api.agent_states().await? == ["active", "standby"], "{:?}", lab.api.agent_states().await?);
     let people: Vec<Value> = (0..PERSONS).map(|at| person(&id(at))).collect();
