@@ -108,8 +108,7 @@ impl Recorder<'_> {
         } else {
             outcome
         };
-        let asked_for = !open.is_empty() && !update.person.pending.written;
-        let primary = self.log(outcome, &update, asked_for);
+        let primary = self.log(outcome, &update, !open.is_empty());
         self.finish_operations(outcome, &update.person, &open, primary);
         self.update_person(outcome, &mut update);
         self.touched.push(outcome.person);
@@ -261,8 +260,8 @@ impl Recorder<'_> {
         let schema = self.schema_versions.get(&job).copied().unwrap_or_default();
         note_refused(&mut update.person, outcome, schema);
         if outcome.version != update.person.version {
-            // Something newer was merged meanwhile, which made the person due.
-            note_account(&mut update.person, outcome);
+            // Something newer was merged meanwhile, which made the person due. What this run left the account as may
+            // be older than what was recorded since, so it says nothing: the next look does.
             return;
         }
         if update.due.is_none() {
@@ -405,24 +404,14 @@ fn note_writes(person: &mut Person, outcome: &Outcome) {
     person.pending.written |= outcome.changes.iter().any(|change| change.failure.is_none());
 }
 
-/// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours, and an
-/// enabled account needs no cause any more, unless a newer record says otherwise.
+/// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours.
 fn note_account(person: &mut Person, outcome: &Outcome) {
-    let mut left = outcome.confirmed.as_ref().and_then(|confirmed| confirmed.enabled);
+    let Some(confirmed) = &mut person.confirmed else { return };
     for change in outcome.changes.iter().filter(|change| change.failure.is_none()) {
         match change.action {
-            Action::Disable => left = Some(false),
-            Action::Enable => left = Some(true),
+            Action::Disable => confirmed.enabled = Some(false),
+            Action::Enable => confirmed.enabled = Some(true),
             _ => {}
         }
-    }
-    if left.is_some()
-        && let Some(confirmed) = &mut person.confirmed
-    {
-        confirmed.enabled = left;
-    }
-    let inactive = person.record.get("active") == Some(&Value::Bool(false));
-    if left == Some(true) && !inactive {
-        person.pending.was_inactive = false;
     }
 }

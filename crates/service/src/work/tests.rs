@@ -243,7 +243,8 @@ fn what_an_interrupted_run_wrote_ends_as_done() {
     let mut batch = record(person(2), vec![operation(1, 2)], vec![json!({})], &interrupted);
     let second = outcome(2, Conclusion::Skipped(Code::RedundantExport));
     let batch = record(batch.persons.remove(0), vec![operation(1, 2)], vec![json!({})], &second);
-    assert!(batch.log.is_empty(), "the write has its row already");
+    let rows: Vec<_> = batch.log.iter().map(|row| (row.action, row.status)).collect();
+    assert_eq!(rows, [(Action::Other, LogStatus::Success)]);
     assert_eq!(batch.operations[0].state, OperationState::Done);
     assert!(!batch.persons[0].person.pending.written);
 }
@@ -257,6 +258,20 @@ fn the_cause_to_enable_stays_until_the_account_is_enabled() {
         let batch = record(person(2), vec![operation(1, 2)], vec![json!({})], &done);
         assert_eq!(batch.persons[0].person.pending.was_inactive, remains, "{enabled:?}");
     }
+}
+
+#[test]
+fn a_late_report_takes_no_cause_to_enable_away() {
+    // semantics: enable; version 1 left the account enabled, 2 disabled it, 3 is to enable it, and 1 reports again.
+    let mut update = person(3);
+    update.person.record.insert("active".into(), json!(true));
+    update.person.confirmed = Some(Confirmed { enabled: Some(false), ..Confirmed::default() });
+    let confirmed = Confirmed { enabled: Some(true), ..Confirmed::default() };
+    let late = Outcome { confirmed: Some(confirmed), ..outcome(1, Conclusion::Done) };
+    let batch = record(update, vec![operation(1, 3)], vec![json!({})], &late);
+    let person = &batch.persons[0].person;
+    assert!(person.pending.was_inactive);
+    assert_eq!(person.confirmed.as_ref().unwrap().enabled, Some(false));
 }
 
 #[test]
