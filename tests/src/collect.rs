@@ -29,7 +29,10 @@ pub struct LabInfo {
     pub secret: String,
     pub service_principal: String,
     pub job: String,
+    /// The first controller's.
     pub ldap: String,
+    /// Every controller's, in order.
+    pub ldap_urls: Vec<String>,
     pub base_dn: String,
     pub users_ou: String,
     pub other_ou: String,
@@ -66,6 +69,8 @@ pub struct Answer {
     pub upload: Option<String>,
     /// Header `Location`.
     pub location: Option<String>,
+    /// Header `Retry-After`.
+    pub retry_after: Option<String>,
     pub body: String,
 }
 
@@ -100,7 +105,8 @@ impl Api {
         let answer = request.body(body).send().await?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (status, upload, location) = (answer.status(), header("rollcall-upload-id"), header("location"));
-        Ok(Answer { status, upload, location, body: answer.text().await? })
+        let retry_after = header("retry-after");
+        Ok(Answer { status, upload, location, retry_after, body: answer.text().await? })
     }
 
     async fn get(&self, url: &str) -> anyhow::Result<Value> {
@@ -115,8 +121,13 @@ impl Api {
 
     /// Sets the expression that yields a person's container.
     pub async fn set_parent(&self, expression: &str) -> anyhow::Result<()> {
+        self.set(&json!({ "parent": expression })).await
+    }
+
+    /// Changes settings of the job.
+    pub async fn set(&self, settings: &Value) -> anyhow::Result<()> {
         let url = format!("{}/rollcall/v1/jobs/{}/settings", self.lab.graph, self.lab.job);
-        let request = self.http.patch(&url).bearer_auth(&self.token).json(&json!({ "parent": expression }));
+        let request = self.http.patch(&url).bearer_auth(&self.token).json(settings);
         let answer = request.send().await?;
         let status = answer.status();
         if !status.is_success() {

@@ -2,14 +2,22 @@
 
 mod e2e {
     mod broken_records;
+    mod csv;
     mod directories;
+    mod doctor;
+    mod faults;
     mod hostile;
     mod kill_points;
     mod lab;
+    mod notify;
     mod person;
     mod random_kills;
     mod retries;
+    mod seeded;
     mod show;
     mod stopped_agent;
+    mod take_over;
+    mod transports;
+    mod two_controllers;
     mod two_nodes;
 }

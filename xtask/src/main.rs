@@ -1,5 +1,6 @@
-//! The project's own tools: `cargo xtask tidy|walls|generate|lab|quickstart|record`.
+//! The project's own tools: `cargo xtask tidy|walls|generate|lab|quickstart|bench|record`.
 
+mod bench;
 mod generate;
 mod lab;
 mod quickstart;
@@ -9,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// As the service has: what is measured here should run as it does there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "Tools of the Rollcall workspace")]
@@ -29,13 +34,17 @@ enum Command {
     Lab(lab::Args),
     /// Uploads an HR file of 1,000 people into a practice directory.
     Quickstart(quickstart::Args),
+    /// Measures the product's speed.
+    Bench(bench::Args),
+    /// Feeds a lab steadily for a long time: do memory and descriptors stay flat?
+    Soak(bench::SoakArgs),
     /// Records the practice directory's transcripts from a real domain.
     Record(xtask::record::Args),
 }
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
@@ -43,20 +52,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<ExitCode> {
     // Two providers would make the first handshake fail; there is one, and it is named here.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Args::parse().command {
-        Command::Tidy => tidy::run(root()),
-        Command::Walls => {
-            print!("{}", tidy::walls::table());
-            Ok(())
-        }
-        Command::Generate => generate::write_all(root()),
-        Command::Lab(args) => lab::run(args),
-        Command::Quickstart(args) => quickstart::run(&args),
-        Command::Record(args) => tokio::runtime::Runtime::new()?.block_on(xtask::record::record(args)),
+        Command::Bench(args) => return bench::run(&args),
+        Command::Soak(args) => return bench::soak(&args),
+        Command::Tidy => tidy::run(root())?,
+        Command::Walls => print!("{}", tidy::walls::table()),
+        Command::Generate => generate::write_all(root())?,
+        Command::Lab(args) => lab::run(args)?,
+        Command::Quickstart(args) => quickstart::run(&args)?,
+        Command::Record(args) => tokio::runtime::Runtime::new()?.block_on(xtask::record::record(args))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The workspace's folder.

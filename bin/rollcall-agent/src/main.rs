@@ -1,16 +1,20 @@
 //! `rollcall-agent`: enrols an agent, and runs it.
 
+mod ask;
+mod work;
+
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use rollcall_agent::config::{Config, LogFormat};
-use rollcall_agent::enrol::{Enrolment, enrol};
-use rollcall_agent::system::{BootClock, SystemClock, SystemRandom};
-use rollcall_agent::{Agent, LdapConnector, Options};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use rollcall_agent::config::Config;
+
+use work::{begin_again_for_kerberos, variable};
+
+/// Many small texts are made and dropped for each person; the system's allocator takes a third of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Makes what Rollcall decides so in one Active Directory domain.
 #[derive(Parser)]
@@ -43,85 +47,60 @@ enum Command {
     Check {
         #[arg(long)]
         config: PathBuf,
+        /// Also connects to the directory, binds, and says which controller answers.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Looks at everything the agent needs and says what is wrong, missing or too much, each with the remedy.
+    Doctor(ask::Doctor),
+    /// What its account has to be allowed in the directory.
+    Rights {
+        #[command(subcommand)]
+        command: ask::Rights,
     },
     /// Prints a commented configuration to start from.
     Sample,
 }
 
-fn main() -> anyhow::Result<()> {
+impl Command {
+    /// The configuration of a command that connects to the directory.
+    fn connects_by(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Run { config } | Self::Check { config, connect: true } => Some(config),
+            Self::Doctor(doctor) => Some(&doctor.config),
+            Self::Rights { command: ask::Rights::Script(script) } => Some(&script.config),
+            Self::Enroll { .. } | Self::Check { .. } | Self::Sample => None,
+        }
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
     // Every user of TLS here names its provider; this is for libraries that ask for a default.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
+    if let Some(config) = arguments.command.connects_by() {
+        begin_again_for_kerberos(&load(config)?)?;
+    }
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     runtime.block_on(async {
         match arguments.command {
-            Command::Enroll { config, token, name } => enroll(&load(&config)?, token, name).await,
-            Command::Run { config } => run(&load(&config)?).await,
-            Command::Check { config } => {
-                let config = load(&config)?;
-                config.bind_password(|name| std::env::var(name).ok())?;
-                println!("the configuration can be used");
-                Ok(())
+            Command::Enroll { config, token, name } => work::enroll(&load(&config)?, token, name).await?,
+            Command::Run { config } => work::run(&load(&config)?).await?,
+            Command::Check { config, connect } => work::check(&load(&config)?, connect).await?,
+            Command::Doctor(doctor) => {
+                let config = load(&doctor.config)?;
+                return doctor.run(&config).await;
             }
-            Command::Sample => {
-                print!("{}", Config::sample());
-                Ok(())
+            Command::Rights { command: ask::Rights::Script(script) } => {
+                let config = load(&script.config)?;
+                return script.run(&config).await;
             }
+            Command::Sample => print!("{}", Config::sample()),
         }
+        Ok(ExitCode::SUCCESS)
     })
 }
 
 fn load(path: &std::path::Path) -> anyhow::Result<Config> {
     Config::load(path, std::env::vars()).with_context(|| format!("configuration {}", path.display()))
-}
-
-async fn enroll(config: &Config, token: String, name: Option<String>) -> anyhow::Result<()> {
-    start_log(config)?;
-    let identity = enrol(&Enrolment {
-        url: config.service.url.clone(),
-        ca: config.service.ca.clone(),
-        data: config.data.dir.clone(),
-        token: token.into(),
-        name: name.unwrap_or_else(rollcall_agent::system::host_name),
-    })
-    .await?;
-    println!("enrolled as agent {} of domain {}", identity.agent, identity.domain);
-    Ok(())
-}
-
-async fn run(config: &Config) -> anyhow::Result<()> {
-    start_log(config)?;
-    let password = config.bind_password(|name| std::env::var(name).ok())?;
-    let agent = Agent::new(Options {
-        url: config.service.url.clone(),
-        ca: config.service.ca.clone(),
-        data: config.data.dir.clone(),
-        directory: Arc::new(LdapConnector::new(config, password)?),
-        clock: Arc::new(SystemClock),
-        lease_clock: Arc::new(BootClock),
-        random: Arc::new(SystemRandom),
-    });
-    let handle = agent.handle();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("the agent stops");
-        handle.stop();
-    });
-    agent.run().await?;
-    Ok(())
-}
-
-fn start_log(config: &Config) -> anyhow::Result<()> {
-    let level = config.log.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(level).context("log.level: write a level such as info")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Json => log.json().init(),
-        LogFormat::Text => log.init(),
-    }
-    Ok(())
 }

@@ -13,6 +13,10 @@ use rollcall_service::system::{SystemClock, SystemRandom};
 use rollcall_service::{Options, Service};
 use tracing_subscriber::EnvFilter;
 
+/// Many small texts are made and dropped for each person; the system's allocator takes a third of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns an HR feed into Active Directory accounts.
 #[derive(Parser)]
 #[command(name = "rollcall", version, about)]

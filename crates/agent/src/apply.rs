@@ -74,17 +74,13 @@ struct Tries {
 
 impl Writer<'_> {
     /// Makes the write of a journalled intent.
-    pub(crate) async fn make(
-        &self,
-        journal: &mut Journal,
-        intent: &Intent,
-        desired: &DesiredState,
-    ) -> Result<Made, Error> {
+    pub(crate) async fn make(&self, journal: &Journal, intent: &Intent, desired: &DesiredState) -> Result<Made, Error> {
         let mut write = intent.write.clone();
         let mut tries = Tries { passwords: 1, fallback_cn: false, hunt: None };
         loop {
             // Attempts before this one were refused: nothing is written yet.
             let Some(permit) = self.permit().await else { return Ok(Made::Over) };
+            journal.note_sent(intent.change)?;
             fault::reached(KillPoint::BeforeLdapWrite);
             let answer = within(self.send(&write)).await;
             fault::reached(KillPoint::AfterLdapWrite);
@@ -194,7 +190,7 @@ impl Writer<'_> {
         match failure.code {
             Code::EntryConflict | Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique => {
                 let taken = self.who_holds(write).await;
-                if matches!(taken, Some(("cn", _))) && is_add(write) && !tries.fallback_cn {
+                if matches!(taken, Some(("cn", _))) && names(write) && !tries.fallback_cn {
                     tries.fallback_cn = true;
                     return Ok(reconcile::with_cn(write, &reconcile::fallback_cn(desired)));
                 }
@@ -215,7 +211,7 @@ impl Writer<'_> {
     async fn send(&self, write: &Write) -> Result<(), DirectoryError> {
         let directory = &*self.session.directory;
         match &write.request {
-            WriteRequest::Add { container, cn, attributes, enabled, must_change_password } => {
+            WriteRequest::Add { container, cn, attributes, enabled, must_change_password, initial_password } => {
                 let mut all: std::collections::BTreeMap<String, Vec<String>> =
                     attributes.iter().map(|attribute| (attribute.name.clone(), attribute.values.clone())).collect();
                 let state = if *enabled { AccountState::Enabled } else { AccountState::Disabled };
@@ -225,13 +221,15 @@ impl Writer<'_> {
                     all.insert("pwdLastSet".to_owned(), vec!["0".to_owned()]);
                 }
                 let add = Add { dn: container.child("CN", cn), attributes: all };
-                let password = self.password(write);
-                self.fenced(directory.add(&add, Some(&password))).await
+                let password = initial_password.is_generated().then(|| self.password(write));
+                self.fenced(directory.add(&add, password.as_ref())).await
             }
             WriteRequest::Modify { guid, changes, .. } => self.fenced(directory.modify(*guid, changes)).await,
-            WriteRequest::Move { guid, dn, container } => {
-                self.fenced(directory.rename(*guid, dn.rdn(), container)).await
+            WriteRequest::Move { guid, container, .. } => {
+                let after = dn_of(write);
+                self.fenced(directory.rename(*guid, after.rdn(), container)).await
             }
+            WriteRequest::Delete { guid, .. } => self.fenced(directory.delete(*guid)).await,
         }
     }
 
@@ -282,10 +280,8 @@ impl Writer<'_> {
                     dn: None,
                 }
             }
-            WriteRequest::Move { dn, container, .. } => {
-                let name = dn.leaf_value().unwrap_or_default();
-                Candidates { dn: Some(container.child("CN", &name)), ..Candidates::default() }
-            }
+            WriteRequest::Move { .. } => Candidates { dn: Some(dn_of(write)), ..Candidates::default() },
+            WriteRequest::Delete { .. } => return None,
         };
         let directory = &*self.session.directory;
         let domain = &self.session.root.default_naming_context;
@@ -295,6 +291,11 @@ impl Writer<'_> {
 
 fn is_add(write: &Write) -> bool {
     matches!(write.request, WriteRequest::Add { .. })
+}
+
+/// Whether the write gives the account a name that is ours to choose.
+fn names(write: &Write) -> bool {
+    matches!(write.request, WriteRequest::Add { .. } | WriteRequest::Move { cn: Some(_), .. })
 }
 
 /// The failure with what the search found out.
@@ -312,8 +313,8 @@ fn conflict(failure: Failure, taken: Option<(&'static str, Dn)>) -> Failure {
 pub(crate) fn dn_of(write: &Write) -> Dn {
     match &write.request {
         WriteRequest::Add { container, cn, .. } => container.child("CN", cn),
-        WriteRequest::Modify { dn, .. } => dn.clone(),
-        WriteRequest::Move { dn, container, .. } => Dn::from_directory(&format!("{},{}", dn.rdn(), container.as_str())),
+        WriteRequest::Modify { dn, .. } | WriteRequest::Delete { dn, .. } => dn.clone(),
+        WriteRequest::Move { dn, .. } => reconcile::moved_to(&write.request).unwrap_or_else(|| dn.clone()),
     }
 }
 

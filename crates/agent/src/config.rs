@@ -1,12 +1,19 @@
 //! The agent's configuration: TOML, with an overlay from the environment.
 
+mod policy;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use policy::{Policy, PolicyAction};
+
 use crate::{Error, files};
+
+mod directory;
 
 /// Prefix of the variables that overlay the file: `ROLLCALL_AGENT_SECTION__KEY`.
 pub const ENV_PREFIX: &str = "ROLLCALL_AGENT_";
@@ -18,6 +25,8 @@ pub struct Config {
     pub service: Service,
     pub data: Data,
     pub directory: Directory,
+    #[serde(default)]
+    pub policy: Policy,
     #[serde(default)]
     pub log: Log,
 }
@@ -31,6 +40,16 @@ pub struct Service {
     /// PEM file of certificates to trust, instead of the operating system's.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// `http://host[:port]` of an HTTP proxy that leads to the service. Empty: none. Where it is not set, the
+    /// environment's `HTTPS_PROXY` and `NO_PROXY` decide.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// Name for the proxy (Basic).
+    #[serde(default)]
+    pub proxy_user: Option<String>,
+    /// File whose first line is the proxy's password.
+    #[serde(default)]
+    pub proxy_password_file: Option<PathBuf>,
 }
 
 /// Where the agent keeps its key and journal.
@@ -44,22 +63,49 @@ pub struct Data {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
-    /// `ldaps://host[:port]` of one writable controller.
+    /// `ldaps://host[:port]` of one writable controller; `ldap://` with `start_tls`, or with Kerberos, which encrypts.
     pub url: String,
+    /// Turns an `ldap://` connection to TLS before anything is asked.
+    #[serde(default)]
+    pub start_tls: bool,
     /// PEM file of certificates to trust, instead of the operating system's.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// DN or userPrincipalName of the account to bind as: a delegated one, never a domain administrator.
-    pub bind_name: String,
+    /// How the agent shows who it is.
+    #[serde(default)]
+    pub bind: BindMethod,
+    /// `simple`: DN or userPrincipalName of the account to bind as: a delegated one, never a domain administrator.
+    #[serde(default)]
+    pub bind_name: Option<String>,
     /// File whose first line is the password. This, or `bind_password_env`.
     #[serde(default)]
     pub bind_password_file: Option<PathBuf>,
     /// Environment variable that holds the password.
     #[serde(default)]
     pub bind_password_env: Option<String>,
+    /// `kerberos`: the account as `name@REALM`, with the realm in capitals; `name$@REALM` for a gMSA.
+    #[serde(default)]
+    pub principal: Option<String>,
+    /// `kerberos`: file with the account's key; read anew for each ticket.
+    #[serde(default)]
+    pub keytab: Option<PathBuf>,
+    /// `kerberos`: the controller's own DNS name, where the URL has an address or an alias.
+    #[serde(default)]
+    pub kerberos_host: Option<String>,
     /// DN of the domain; the controller's own default naming context where it is not set.
     #[serde(default)]
     pub base_dn: Option<String>,
+}
+
+/// How the agent shows the directory who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BindMethod {
+    /// Name and password, over TLS.
+    #[default]
+    Simple,
+    /// A key from a keytab.
+    Kerberos,
 }
 
 /// What is logged, to standard error.
@@ -103,7 +149,12 @@ impl Config {
             };
             let section = table.entry(section.to_lowercase()).or_insert_with(|| toml::Table::new().into());
             if let toml::Value::Table(section) = section {
-                section.insert(key.to_lowercase(), value.into());
+                let value = match value.as_str() {
+                    "true" => true.into(),
+                    "false" => false.into(),
+                    _ => value.into(),
+                };
+                section.insert(key.to_lowercase(), value);
             }
         }
         let config: Self = toml::Value::Table(table)
@@ -115,33 +166,38 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         crate::address::Address::parse(&self.service.url)?;
+        crate::proxy::check(&self.service)?;
         let directory = &self.directory;
-        if !directory.url.starts_with("ldaps://") {
-            return Err(invalid("directory.url", "it is no ldaps URL", "write ldaps://host[:port]"));
-        }
-        if directory.bind_name.trim().is_empty() {
-            return Err(invalid("directory.bind_name", "it is empty", "name the account to bind as"));
-        }
-        if directory.bind_password_file.is_some() == directory.bind_password_env.is_some() {
-            let remedy = "set one of bind_password_file and bind_password_env";
-            return Err(invalid("directory.bind_password_file", "none or two places for the password", remedy));
-        }
+        directory.check_transport()?;
+        directory.check_bind()?;
         if let Some(base) = &directory.base_dn {
             rollcall_model::Dn::parse(base)
                 .map_err(|error| invalid("directory.base_dn", &error.to_string(), "write the domain's DN"))?;
         }
-        Ok(())
+        self.policy.check()
     }
 
-    /// The bind password, from the file, or from the variable as `variable` looks it up.
-    pub fn bind_password(&self, variable: impl FnOnce(&str) -> Option<String>) -> Result<SecretString, Error> {
+    /// The bind password, from the file, or from the variable as `variable` looks it up; none where Kerberos is used.
+    pub fn bind_password(&self, variable: impl FnOnce(&str) -> Option<String>) -> Result<Option<SecretString>, Error> {
+        if self.directory.bind == BindMethod::Kerberos {
+            return Ok(None);
+        }
         if let Some(path) = &self.directory.bind_password_file {
-            return files::read_secret(path);
+            return files::read_secret(path).map(Some);
         }
         let name = self.directory.bind_password_env.as_deref().unwrap_or_default();
-        variable(name).map(SecretString::from).ok_or_else(|| {
+        variable(name).map(|password| Some(password.into())).ok_or_else(|| {
             invalid("directory.bind_password_env", &format!("the variable {name} is not set"), "set it for the agent")
         })
+    }
+
+    /// The variables that a process which connects with this configuration must have been started with. They tell the
+    /// Kerberos library where the key is.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        self.directory
+            .kerberos()
+            .map_or_else(Vec::new, |account| rollcall_directory::ldap::environment(&account).into())
     }
 }
 
@@ -165,6 +221,8 @@ mod tests {
         let config = parse(Config::sample(), &[]).unwrap();
         assert_eq!(config.service.url, "https://rollcall.example.test");
         assert_eq!(config.log.format, LogFormat::Text);
+        assert_eq!(config.policy, Policy::default(), "the sample shows what is shipped");
+        assert!(!config.policy.actions.contains(&PolicyAction::Delete));
     }
 
     #[test]
@@ -179,7 +237,7 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(config.directory.bind_name, "agent@corp.example.test");
+        assert_eq!(config.directory.bind_name.as_deref(), Some("agent@corp.example.test"));
         assert_eq!(config.log.format, LogFormat::Json);
     }
 
@@ -198,6 +256,9 @@ mod tests {
         check("bind_password_file", "bind_password_env = 'X'\nbind_password_file", "directory.bind_password_file");
         check("\"DC=corp,DC=example,DC=test\"", "\"corp\"", "directory.base_dn");
         check("bind_name =", "bind_nam =", "bind_nam");
+        check("[policy]\n", "[policy]\ncontainers = ['Staff']\n", "policy.containers");
+        check("[policy]\n", "[policy]\nattributes_denied = ['a b']\n", "policy.attributes_denied");
+        check("\"enable\"", "\"enslave\"", "enslave");
     }
 
     #[test]
@@ -205,7 +266,8 @@ mod tests {
         let mut config = parse(Config::sample(), &[]).unwrap();
         config.directory.bind_password_file = None;
         config.directory.bind_password_env = Some("BIND".to_owned());
-        assert_eq!(config.bind_password(|name| Some(format!("of {name}"))).unwrap().expose_secret(), "of BIND");
+        let password = config.bind_password(|name| Some(format!("of {name}"))).unwrap().unwrap();
+        assert_eq!(password.expose_secret(), "of BIND");
         assert!(config.bind_password(|_| None).is_err());
     }
 }

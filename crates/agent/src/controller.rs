@@ -1,16 +1,19 @@
 //! The one domain controller that this agent works on: connected, checked, watched, and connected again.
 //!
-//! While it cannot be reached, refuses the bind or is the wrong one, nothing is worked on and no record fails; the
-//! link reports the trouble instead (semantics `ldap-errors`).
+//! While it cannot be reached, refuses the bind or is not the one that the service writes to, nothing is worked on and no
+//! record fails; the link reports the trouble instead (semantics `ldap-errors`). A standby's controller may be another
+//! one: it stays connected all the same.
+//!
+//! A session has two connections: writes have one of their own, so that looking never waits behind them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rollcall_directory::{Error as DirectoryError, Filter, RootDse, Scope, Search, Write};
+use rollcall_directory::{Error as DirectoryError, Filter, Read, RootDse, Scope, Search, Write};
 use rollcall_model::plan::Failure;
-use rollcall_model::{Code, Random, limits};
+use rollcall_model::{Code, Dn, Random, limits};
 use rollcall_wire::link::Controller;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -34,10 +37,27 @@ pub trait Connector: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) directory: Arc<dyn Write>,
+    /// Another connection to the same controller.
+    pub(crate) reader: Arc<dyn Read>,
     pub(crate) root: RootDse,
+    pub(crate) tombstones: Tombstones,
     /// Least length of a password by the domain's readable policy.
     pub(crate) password_chars_min: usize,
     number: u64,
+}
+
+impl Session {
+    /// Tells one session from the next.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// Whether deleted objects can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tombstones {
+    Seen,
+    Hidden,
 }
 
 /// What the link reports and the worker uses.
@@ -84,13 +104,15 @@ impl Domain {
         self.condition.subscribe()
     }
 
-    /// The service says which controller is written to; a session with another one is over.
+    /// The service says which controller this agent is to write to (`None`: to none). A session with another one is not
+    /// worked on, but kept.
     pub(crate) fn write_to(&self, invocation_id: Option<String>) {
         *self.writing() = invocation_id;
-        let current = self.condition.borrow().session.clone();
-        if current.is_some_and(|session| self.is_wrong(&session.root)) {
-            self.lost.notify_one();
-        }
+        self.condition.send_modify(|condition| {
+            if let Some(session) = &condition.session {
+                condition.trouble = self.wrong(&session.root);
+            }
+        });
     }
 
     fn writing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -99,6 +121,27 @@ impl Domain {
 
     fn is_wrong(&self, root: &RootDse) -> bool {
         self.writing().as_ref().is_some_and(|named| !named.eq_ignore_ascii_case(&root.invocation_id))
+    }
+
+    /// What stands in the way of writing to a controller that can be worked on.
+    fn wrong(&self, root: &RootDse) -> Option<Failure> {
+        let reason = || {
+            format!(
+                "{} is not the controller that the service writes to; name that one in directory.url",
+                root.dns_host_name
+            )
+        };
+        self.is_wrong(root).then(|| Failure::new(Code::EndpointUnavailable, None, reason()))
+    }
+
+    /// Whether this is still the session that there is.
+    pub(crate) fn is_current(&self, session: &Session) -> bool {
+        self.condition.borrow().session.as_ref().is_some_and(|current| current.number == session.number)
+    }
+
+    /// The session, if there is one, with whichever controller.
+    pub(crate) fn any_session(&self) -> Option<Session> {
+        self.condition.borrow().session.clone()
     }
 
     /// A session that works, as soon as there is one.
@@ -148,7 +191,8 @@ impl Domain {
             match self.open(&*connector, number).await {
                 Ok(session) => {
                     info!(controller = %session.root.dns_host_name, "connected to the directory");
-                    self.condition.send_replace(Condition { session: Some(session.clone()), trouble: None });
+                    let trouble = self.wrong(&session.root);
+                    self.condition.send_replace(Condition { session: Some(session.clone()), trouble });
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = self.probe(session) => {}
@@ -179,10 +223,12 @@ impl Domain {
                 format!("{} is a read-only controller; name a writable one in directory.url", root.dns_host_name);
             return Err(Failure::new(Code::EndpointUnavailable, None, reason));
         }
-        if self.is_wrong(&root) {
+        let reader = within(connector.connect()).await.map_err(|error| trouble(&error))?;
+        let other = within(reader.root_dse()).await.map_err(|error| trouble(&error))?;
+        if !other.invocation_id.eq_ignore_ascii_case(&root.invocation_id) {
             let reason = format!(
-                "{} is not the controller that the service writes to; name that one in directory.url",
-                root.dns_host_name
+                "two connections reached two controllers, {} and {}; name one of them in directory.url",
+                root.dns_host_name, other.dns_host_name
             );
             return Err(Failure::new(Code::EndpointUnavailable, None, reason));
         }
@@ -198,7 +244,8 @@ impl Domain {
             .and_then(|entry| entry.value("minPwdLength"))
             .and_then(|text| text.parse().ok())
             .unwrap_or(0);
-        Ok(Session { directory, root, password_chars_min, number })
+        let tombstones = tombstones(&*reader, &root.default_naming_context).await;
+        Ok(Session { directory, reader, root, tombstones, password_chars_min, number })
     }
 
     /// Returns once the session is lost.
@@ -208,7 +255,7 @@ impl Domain {
                 () = self.lost.notified() => {
                     // It may have been said of an earlier session.
                     let own = |current: &Session| current.number == session.number;
-                    if self.condition.borrow().session.as_ref().is_some_and(own) && !self.is_wrong(&session.root) {
+                    if self.condition.borrow().session.as_ref().is_some_and(own) {
                         continue;
                     }
                 }
@@ -237,6 +284,19 @@ impl Domain {
             });
             return;
         }
+    }
+}
+
+/// Whether the agent's account may read deleted objects. A search for them is no proof: who may not gets none, and no
+/// error. So their container itself is read, which shows its attributes to those who may.
+async fn tombstones(read: &dyn Read, domain: &Dn) -> Tombstones {
+    // GUID_DELETED_OBJECTS_CONTAINER_W (MS-ADTS 6.1.1.4.4).
+    let base = Dn::from_directory(&format!("<WKGUID=18E2EA80684F11D2B9AA00C04F79F805,{}>", domain.as_str()));
+    let filter = Filter::Present("objectClass".to_owned());
+    let search = Search { base, scope: Scope::Base, filter, attributes: vec!["isDeleted".to_owned()] };
+    match within(read.search_with_deleted(&search)).await {
+        Ok(found) if found.iter().any(|entry| entry.usn_changed.is_some()) => Tombstones::Seen,
+        Ok(_) | Err(_) => Tombstones::Hidden,
     }
 }
 

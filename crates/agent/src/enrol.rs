@@ -11,10 +11,10 @@ use rollcall_model::ids::AgentId;
 use rollcall_wire::link::{EnrollRequest, EnrollResponse};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::address::{self, Address};
-use crate::{Error, files};
+use crate::proxy::Proxy;
+use crate::{Error, files, keys};
 
 /// Longest wait for the service's answer.
 const ANSWER_MS_MAX: u64 = 30_000;
@@ -35,6 +35,7 @@ pub struct Enrolment {
     /// `service.url`.
     pub url: String,
     pub ca: Option<PathBuf>,
+    pub proxy: Option<Proxy>,
     pub data: PathBuf,
     pub token: SecretString,
     /// A name for lists.
@@ -57,25 +58,32 @@ pub async fn enrol(enrolment: &Enrolment) -> Result<Identity, Error> {
         name: enrolment.name.clone(),
         public_key: BASE64.encode(key.public_key().as_ref()),
     };
-    let answer = ask(&address, enrolment.ca.as_deref(), &request).await?;
+    let answer = ask(&address, enrolment, &request).await?;
     let identity = Identity { agent: answer.agent, domain: answer.domain, service: address.host };
     let text = serde_json::to_vec_pretty(&identity).map_err(|source| Error::Json { what: "agent.json", source })?;
     // The key first: an identity without a key would look enrolled and be useless.
-    files::replace(&enrolment.data.join("agent.key"), document.as_ref())?;
+    files::replace(&enrolment.data.join(keys::FILE), document.as_ref())?;
     files::replace(&identity_path, &text)?;
     Ok(identity)
 }
 
-async fn ask(address: &Address, ca: Option<&Path>, request: &EnrollRequest) -> Result<EnrollResponse, Error> {
-    let tls = address::tls(ca)?;
-    let client = reqwest::Client::builder()
+async fn ask(address: &Address, enrolment: &Enrolment, request: &EnrollRequest) -> Result<EnrollResponse, Error> {
+    let tls = address::tls(enrolment.ca.as_deref())?;
+    let mut client = reqwest::Client::builder()
         .tls_backend_preconfigured((*tls).clone())
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_millis(ANSWER_MS_MAX))
-        .build()
-        .map_err(Error::Http)?;
+        // What the environment says has been read, by the rules that the link has too.
+        .no_proxy();
+    if let Some(proxy) = &enrolment.proxy {
+        client = client.proxy(proxy.for_requests()?);
+    }
+    let client = client.build().map_err(Error::Http)?;
     let sent = client.post(address.http("/rollcall/v1/agents/enroll")).json(request).send().await;
-    let response = sent.map_err(|error| Error::Http(error.without_url()))?;
+    let response = sent.map_err(|error| match &enrolment.proxy {
+        Some(proxy) => proxy.explain(error.without_url()),
+        None => Error::Http(error.without_url()),
+    })?;
     let status = response.status();
     if !status.is_success() {
         // The start of the body: it names what is wrong, and an answer of a proxy may be long.
@@ -85,17 +93,13 @@ async fn ask(address: &Address, ca: Option<&Path>, request: &EnrollRequest) -> R
     response.json().await.map_err(Error::Http)
 }
 
-/// Reads what [`enrol`] stored: who this agent is, and its key.
-pub(crate) fn load(data: &Path) -> Result<(Identity, Ed25519KeyPair), Error> {
+/// Reads who this agent is, as [`enrol`] stored it. Its key is read by [`crate::keys`].
+pub(crate) fn load(data: &Path) -> Result<Identity, Error> {
     let path = data.join("agent.json");
     if !files::exists(&path) {
         return Err(Error::NotEnrolled { path });
     }
-    let identity =
-        serde_json::from_str(&files::read_text(&path)?).map_err(|source| Error::Json { what: "agent.json", source })?;
-    let document = Zeroizing::new(files::read_bytes(&data.join("agent.key"))?);
-    let key = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| Error::Key)?;
-    Ok((identity, key))
+    serde_json::from_str(&files::read_text(&path)?).map_err(|source| Error::Json { what: "agent.json", source })
 }
 
 #[cfg(test)]

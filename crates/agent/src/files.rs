@@ -51,6 +51,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_folder(path)
 }
 
+/// Puts a file under another name in its folder, also over a power cut.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    at(to, fs::rename(from, to))?;
+    sync_folder(to)
+}
+
 /// Makes a file's name outlive a power cut.
 fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -103,7 +109,21 @@ pub(crate) struct Appender {
     path: PathBuf,
     file: Arc<File>,
     bytes: u64,
+    /// What the last rewrite kept.
+    kept_bytes: u64,
+    /// The file that takes this one's place; it is given all that is appended meanwhile.
+    next: Option<Next>,
 }
+
+#[derive(Debug)]
+struct Next {
+    file: Arc<File>,
+    bytes: u64,
+    kept_bytes: u64,
+}
+
+/// The new file is in place.
+pub(crate) struct Replaced(());
 
 impl Appender {
     /// Opens or makes the file; also what it holds.
@@ -115,7 +135,7 @@ impl Appender {
         sync_folder(path)?;
         at(path, file.read_to_end(&mut held))?;
         let bytes = held.len() as u64;
-        Ok((Self { path: path.to_owned(), file: Arc::new(file), bytes }, held))
+        Ok((Self { path: path.to_owned(), file: Arc::new(file), bytes, kept_bytes: 0, next: None }, held))
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -130,31 +150,81 @@ impl Appender {
         at(&self.path, (&*self.file).seek(SeekFrom::Start(bytes)).map(drop))
     }
 
+    /// How much the last rewrite kept.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
+    }
+
+    pub(crate) fn is_being_rewritten(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Hands bytes to the operating system; they are safe after [`Self::sync`].
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if let Err(source) = (&*self.file).write_all(bytes) {
-            // Half a line in the middle would hide what follows it: leave nothing of it.
-            let _ = self.file.set_len(self.bytes);
-            let _ = (&*self.file).seek(SeekFrom::Start(self.bytes));
-            return Err(Error::File { path: self.path.clone(), source });
+        append(&self.path, &self.file, &mut self.bytes, bytes)?;
+        match &mut self.next {
+            Some(next) => append(&self.path, &next.file, &mut next.bytes, bytes),
+            None => Ok(()),
         }
-        self.bytes += bytes.len() as u64;
-        Ok(())
     }
 
-    /// Waits until everything appended is on disk.
-    pub(crate) async fn sync(&self) -> Result<(), Error> {
-        let file = self.file.clone();
-        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
-        at(&self.path, synced.unwrap_or_else(|_| Err(io::Error::other("the sync was ended half way"))))
+    /// Waits until everything appended so far is on disk. The file is not borrowed meanwhile.
+    pub(crate) fn sync(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (path, file) = (self.path.clone(), self.file.clone());
+        let next = self.next.as_ref().map(|next| next.file.clone());
+        async move {
+            let sync = move || file.sync_data().and_then(|()| next.map_or(Ok(()), |next| next.sync_data()));
+            at(&path, off_thread(sync).await)
+        }
     }
 
-    /// Puts other bytes in the file's place, whole.
-    pub(crate) fn rewrite(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        replace(&self.path, bytes)?;
-        let (mut fresh, held) = Self::open(&self.path)?;
-        fresh.bytes = held.len() as u64;
-        *self = fresh;
-        Ok(())
+    /// Begins to put other bytes in the file's place. What is appended until the end goes into both, so that whichever
+    /// is found after a crash is whole. The rest of the work is the answer's; then [`Self::end_rewrite`] is due.
+    pub(crate) fn begin_rewrite(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<impl Future<Output = Result<Replaced, Error>> + Send + use<>, Error> {
+        let (path, new) = (self.path.clone(), beside(&self.path));
+        let file = at(&new, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new))?;
+        let file = Arc::new(file);
+        let mut length = 0;
+        append(&new, &file, &mut length, bytes)?;
+        self.next = Some(Next { file: file.clone(), bytes: length, kept_bytes: length });
+        Ok(async move {
+            let replace = {
+                let path = path.clone();
+                move || {
+                    file.sync_all()?;
+                    fs::rename(&new, &path)?;
+                    File::open(path.parent().unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
+                }
+            };
+            at(&path, off_thread(replace).await).map(Replaced)
+        })
     }
+
+    /// The new file is in place: from now on there is no other.
+    pub(crate) fn end_rewrite(&mut self, _: Replaced) {
+        if let Some(next) = self.next.take() {
+            (self.file, self.bytes, self.kept_bytes) = (next.file, next.bytes, next.kept_bytes);
+        }
+    }
+}
+
+fn append(path: &Path, file: &File, length: &mut u64, bytes: &[u8]) -> Result<(), Error> {
+    let mut end = file;
+    if let Err(source) = end.write_all(bytes) {
+        // Half a line in the middle would hide what follows it: leave nothing of it.
+        let _ = file.set_len(*length);
+        let _ = end.seek(SeekFrom::Start(*length));
+        return Err(Error::File { path: path.to_owned(), source });
+    }
+    *length += bytes.len() as u64;
+    Ok(())
+}
+
+/// Where waiting for the disk holds nobody up.
+async fn off_thread(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(io::Error::other("the work was ended half way")))
 }

@@ -4,14 +4,18 @@
 //! line at the end; reading stops at the first line that does not check and cuts the file there. Whatever was synced
 //! stands before it. No record holds a secret: passwords are made when an add is sent, and go nowhere else.
 //!
-//! An intent is on disk before its write is sent, a result and its outcome before the outcome is reported. So after a
-//! crash each write is in exactly one of three conditions: never sent (no intent), answered (a result), or unknown (an
-//! intent alone), and the last is settled by looking ([`crate::recover`]).
+//! An intent is on disk before its write is sent, a result and its outcome before the outcome is reported. That a write
+//! is about to be sent is noted too, without a sync: the note outlives the process, not the system. So after a crash
+//! each write is in exactly one of three conditions: never sent, answered (a result), or unknown, and the last is
+//! settled by looking ([`crate::recover`]).
+//!
+//! Several pieces of work share a journal; each record is appended in one go.
 
 mod line;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rollcall_model::desired::MatchRule;
 use rollcall_model::ids::{ChangeId, Epoch, ObjectGuid, PersonId, Version};
@@ -28,7 +32,9 @@ const EMPTY_FROM_BYTES: u64 = 64 * 1024;
 /// Length from which a journal is rewritten with its open records alone.
 const REWRITE_FROM_BYTES: u64 = 16 * 1024 * 1024;
 /// What this build reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// What builds before 0.2 wrote, without notes of what was sent: any of its writes may have been.
+const FORMAT_WITHOUT_NOTES: u32 = 1;
 /// Names a run of the operating system (proc(5)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -49,14 +55,18 @@ pub(crate) struct Intent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Record {
-    /// The first line.
+    /// The first line; another further down says what follows it.
     Format { format: u32 },
     /// What follows was written in this run of the operating system.
     Boot { boot: String },
     /// Replaces an earlier intent of the same change, which was refused.
     Intent { intent: Box<Intent> },
+    /// This write goes out now.
+    Sent { change: ChangeId },
     /// The directory's answer; a failed write is a result too.
     Result { change: Box<AppliedChange> },
+    /// The object that an add made, read back.
+    Found { change: ChangeId, guid: ObjectGuid },
     /// These were not made and will not be.
     Abandoned { changes: Vec<ChangeId> },
     /// Settles everything of its person.
@@ -70,6 +80,8 @@ pub(crate) enum Record {
 pub(crate) struct Open {
     pub(crate) intent: Intent,
     pub(crate) result: Option<AppliedChange>,
+    /// It was handed to the connection, at least once.
+    pub(crate) sent: bool,
     /// Run of the operating system in which the intent was written.
     pub(crate) boot: Option<String>,
 }
@@ -83,17 +95,32 @@ pub(crate) struct State {
     /// Persons with an add of ours that got no answer and was not found: it may still be made, late.
     pub(crate) doubted: BTreeSet<PersonId>,
     boot: Option<String>,
+    /// What is read was written by a build that made no notes of what it sent.
+    has_no_notes: bool,
 }
 
 impl State {
     fn take(&mut self, record: Record) {
         match record {
-            Record::Format { .. } => {}
+            Record::Format { format } => self.has_no_notes = format == FORMAT_WITHOUT_NOTES,
             Record::Boot { boot } => self.boot = Some(boot),
-            Record::Intent { intent } => match self.find(intent.change) {
-                Some(open) => open.intent = *intent,
-                None => self.open.push(Open { intent: *intent, result: None, boot: self.boot.clone() }),
-            },
+            Record::Intent { intent } => {
+                let sent = self.has_no_notes;
+                match self.find(intent.change) {
+                    Some(open) => (open.intent, open.sent) = (*intent, sent),
+                    None => self.open.push(Open { intent: *intent, result: None, sent, boot: self.boot.clone() }),
+                }
+            }
+            Record::Sent { change } => {
+                if let Some(open) = self.find(change) {
+                    open.sent = true;
+                }
+            }
+            Record::Found { change, guid } => {
+                if let Some(result) = self.find(change).and_then(|open| open.result.as_mut()) {
+                    result.guid = Some(guid);
+                }
+            }
             Record::Result { change } => {
                 if let Some(open) = self.find(change.id) {
                     open.result = Some(*change);
@@ -113,6 +140,11 @@ impl State {
         self.open.iter_mut().find(|open| open.intent.change == change)
     }
 
+    /// Whether it is unknown what became of a write of this person.
+    pub(crate) fn is_unsettled(&self, person: PersonId) -> bool {
+        self.open.iter().any(|open| open.intent.person == person && open.result.is_none())
+    }
+
     /// The shortest records that say the same.
     fn records(&self) -> Vec<Record> {
         let mut records = vec![Record::Format { format: FORMAT }];
@@ -126,6 +158,7 @@ impl State {
                 records.extend(open.boot.clone().map(|boot| Record::Boot { boot }));
             }
             records.push(Record::Intent { intent: Box::new(open.intent.clone()) });
+            records.extend(open.sent.then_some(Record::Sent { change: open.intent.change }));
             records.extend(open.result.clone().map(|change| Record::Result { change: Box::new(change) }));
         }
         if boot != self.boot.as_ref() {
@@ -139,11 +172,40 @@ impl State {
     }
 }
 
-/// The journal of one data folder.
+/// The journal of one data folder. Shared by reference.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     file: Appender,
     state: State,
+}
+
+/// A look at what the journal says. Nothing is appended while it is held.
+pub(crate) struct StateView<'a>(MutexGuard<'a, Inner>);
+
+impl std::ops::Deref for StateView<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0.state
+    }
+}
+
+impl Inner {
+    fn append(&mut self, records: Vec<Record>) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.file.append(&line::write(&records)?)?;
+        for record in records {
+            self.state.take(record);
+        }
+        Ok(())
+    }
 }
 
 impl Journal {
@@ -158,11 +220,14 @@ impl Journal {
         let path = folder.join("journal.jsonl");
         let (mut file, held) = Appender::open(&path)?;
         let (records, whole) = line::read(&held);
-        if let Some(Record::Format { format }) =
-            records.first().filter(|first| !matches!(first, Record::Format { format } if *format == FORMAT))
-        {
-            return Err(Error::JournalFormat { path, format: *format });
+        let format = match records.first() {
+            Some(Record::Format { format }) => *format,
+            _ => FORMAT,
+        };
+        if format != FORMAT && format != FORMAT_WITHOUT_NOTES {
+            return Err(Error::JournalFormat { path, format });
         }
+        let is_new = records.is_empty();
         let torn = held.len() - whole;
         if line::goes_on_after(&held, whole) {
             let kept = files::keep_aside(&path, &held)?;
@@ -171,66 +236,95 @@ impl Journal {
             warn!(path = %path.display(), bytes = torn, "the journal's end was torn and is cut off");
         }
         file.cut(whole as u64)?;
-        let mut journal = Self { file, state: State::default() };
-        if records.is_empty() {
-            journal.append([Record::Format { format: FORMAT }])?;
-        }
+        let mut inner = Inner { file, state: State::default() };
         for record in records {
-            journal.state.take(record);
+            inner.state.take(record);
+        }
+        if is_new || inner.state.has_no_notes {
+            inner.append(vec![Record::Format { format: FORMAT }])?;
         }
         let boot = boot.unwrap_or_default();
-        if boot.is_empty() || journal.state.boot.as_deref() != Some(boot) {
-            journal.append([Record::Boot { boot: boot.to_owned() }])?;
+        if boot.is_empty() || inner.state.boot.as_deref() != Some(boot) {
+            inner.append(vec![Record::Boot { boot: boot.to_owned() }])?;
         }
-        Ok(journal)
+        Ok(Self { inner: Mutex::new(inner) })
     }
 
-    /// The intents without a result whose writes may have been sent, and those whose surely were not. Writes go out one
-    /// after the other in the journal's order, so only the first of this run of the operating system was sent; of an
-    /// earlier run the results may be lost that were not synced.
-    pub(crate) fn unsettled(&self) -> (Vec<Intent>, Vec<Intent>) {
-        let ours = |open: &&Open| open.boot.is_some() && open.boot == self.state.boot && !self.booted_nameless();
-        let (current, earlier): (Vec<&Open>, Vec<&Open>) =
-            self.state.open.iter().filter(|open| open.result.is_none()).partition(ours);
-        let mut current = current.into_iter().map(|open| open.intent.clone());
-        let sent = earlier.into_iter().map(|open| open.intent.clone()).chain(current.next()).collect();
-        (sent, current.collect())
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn booted_nameless(&self) -> bool {
-        self.state.boot.as_deref().is_none_or(str::is_empty)
+    /// Of the persons that `is_wanted`, the intents without a result whose writes may have been sent, and those whose
+    /// surely were not. Of an earlier run of the operating system the notes and results may be lost that were not synced.
+    pub(crate) fn unsettled(&self, is_wanted: impl Fn(PersonId) -> bool) -> (Vec<Intent>, Vec<Intent>) {
+        let inner = self.lock();
+        let nameless = inner.state.boot.as_deref().is_none_or(str::is_empty);
+        let earlier = |open: &Open| nameless || open.boot.is_none() || open.boot != inner.state.boot;
+        let unsettled = inner.state.open.iter().filter(|open| open.result.is_none() && is_wanted(open.intent.person));
+        let (sent, unsent): (Vec<&Open>, Vec<&Open>) = unsettled.partition(|open| open.sent || earlier(open));
+        let intents = |open: Vec<&Open>| open.into_iter().map(|open| open.intent.clone()).collect();
+        (intents(sent), intents(unsent))
     }
 
     /// An add of ours for this person may still be made, late.
-    pub(crate) fn doubt(&mut self, person: PersonId) {
-        self.state.doubted.insert(person);
+    pub(crate) fn doubt(&self, person: PersonId) {
+        self.lock().state.doubted.insert(person);
     }
 
-    pub(crate) fn state(&self) -> &State {
-        &self.state
+    /// Never held over an await: others append meanwhile.
+    pub(crate) fn state(&self) -> StateView<'_> {
+        StateView(self.lock())
+    }
+
+    /// What is open of one person, in the order it was written.
+    pub(crate) fn open_of(&self, person: PersonId) -> Vec<Open> {
+        self.lock().state.open.iter().filter(|open| open.intent.person == person).cloned().collect()
     }
 
     /// Appends records; they outlive a power cut after [`Self::sync`].
-    pub(crate) fn append(&mut self, records: impl IntoIterator<Item = Record>) -> Result<(), Error> {
-        let records: Vec<Record> = records.into_iter().collect();
-        self.file.append(&line::write(&records)?)?;
-        for record in records {
-            self.state.take(record);
-        }
-        Ok(())
+    pub(crate) fn append(&self, records: impl IntoIterator<Item = Record>) -> Result<(), Error> {
+        let records = records.into_iter().collect();
+        self.lock().append(records)
     }
 
+    /// Notes that a write is about to be sent, unless it says so already.
+    pub(crate) fn note_sent(&self, change: ChangeId) -> Result<(), Error> {
+        let mut inner = self.lock();
+        match inner.state.find(change) {
+            Some(open) if !open.sent => inner.append(vec![Record::Sent { change }]),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until all that is appended now is on disk; nobody else waits for it.
     pub(crate) async fn sync(&self) -> Result<(), Error> {
-        self.file.sync().await
+        let synced = self.lock().file.sync();
+        synced.await
     }
 
-    /// Outcomes that may be forgotten. Not synced: what is reported twice is recorded once.
-    pub(crate) fn acknowledge(&mut self, ids: Vec<ChangeId>) -> Result<(), Error> {
-        self.append([Record::Acknowledged { ids }])?;
-        let length = self.file.bytes();
-        if (self.state.is_empty() && length > EMPTY_FROM_BYTES) || length > REWRITE_FROM_BYTES {
-            self.file.rewrite(&line::write(&self.state.records())?)?;
-        }
+    /// Outcomes that may be forgotten. Not synced: what is reported twice is recorded once. `true`: the journal has
+    /// become long, and [`Self::shorten`] is due.
+    pub(crate) fn acknowledge(&self, ids: Vec<ChangeId>) -> Result<bool, Error> {
+        let mut inner = self.lock();
+        inner.append(vec![Record::Acknowledged { ids }])?;
+        let length = inner.file.bytes();
+        let long = if inner.state.is_empty() { EMPTY_FROM_BYTES } else { inner.file.kept_bytes() + REWRITE_FROM_BYTES };
+        Ok(length > long && !inner.file.is_being_rewritten())
+    }
+
+    /// Puts the open records in the place of all that was written. Appends and syncs go on meanwhile.
+    pub(crate) async fn shorten(&self) -> Result<(), Error> {
+        let begun = {
+            let mut inner = self.lock();
+            // It may have been found long twice before the first of the two began.
+            if inner.file.is_being_rewritten() {
+                return Ok(());
+            }
+            let bytes = line::write(&inner.state.records())?;
+            inner.file.begin_rewrite(&bytes)?
+        };
+        let replaced = begun.await?;
+        self.lock().file.end_rewrite(replaced);
         Ok(())
     }
 }

@@ -4,16 +4,23 @@
 //! |---|---|
 //! | [`agent`] | [`Agent`]: options, run, handle |
 //! | [`config`], [`enrol`] | settings; the agent's key and identity |
+//! | `proxy` | the way to the service through an HTTP proxy |
 //! | `link`, `fence` | the WebSocket to the service; until when a write may start |
-//! | `controller` | the connection to the one domain controller |
+//! | `keys` | the agent's key, and its exchange for a new one |
+//! | `controller`, `replication` | the connections to the one domain controller; what it may not have yet |
+//! | `look`, `schema` | questions of the service that are answered beside the work |
 //! | `worker` | the task that works: `observe`, `apply` and `refusal`, `journal`, `recover` |
 //! | `policy` | what is never done, whatever the service asks for |
+//! | [`host`], `pulse` | the service manager, and whether the agent lives |
+//! | [`doctor`] | what a person asks: is everything as it must be, and which rights are needed |
 //! | [`system`] | clocks and generator of the operating system |
 
 pub mod agent;
 pub mod config;
+pub mod doctor;
 pub mod enrol;
 pub mod fault;
+pub mod host;
 pub mod system;
 
 mod address;
@@ -23,11 +30,17 @@ mod controller;
 mod fence;
 mod files;
 mod journal;
+mod keys;
 mod link;
+mod look;
 mod observe;
 mod policy;
+mod proxy;
+mod pulse;
 mod recover;
 mod refusal;
+mod replication;
+mod schema;
 mod worker;
 
 #[cfg(test)]
@@ -35,9 +48,10 @@ mod testing;
 
 use std::path::PathBuf;
 
-pub use agent::{Agent, Handle, LdapConnector, Options};
+pub use agent::{Agent, Handle, LdapConnector, LogLevel, Options};
 pub use controller::Connector;
 pub use fence::LeaseClock;
+pub use proxy::Proxy;
 
 /// What can go wrong here. Nothing of it shows a secret.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +78,9 @@ pub enum Error {
     EnrolmentRefused { status: u16, text: String },
     #[error("{0}")]
     Link(String),
+    /// Something that a person asked for cannot be told.
+    #[error("{0}")]
+    Doctor(String),
     /// The directory's options cannot be used.
     #[error(transparent)]
     Directory(#[from] rollcall_directory::Error),

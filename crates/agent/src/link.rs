@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -18,7 +17,7 @@ use rollcall_model::ids::{ChangeId, Epoch};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::outcome::Outcome;
 use rollcall_model::{Random, limits};
-use rollcall_wire::link::{self as wire, Capability, Claim, ClaimAnswer, FromAgent, ToAgent};
+use rollcall_wire::link::{self as wire, Capability, Claim, ClaimAnswer, FromAgent, Lane, ToAgent};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -26,15 +25,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::address::Address;
+use crate::agent::LogLevel;
 use crate::backoff::Backoff;
 use crate::controller::Condition;
 use crate::enrol::Identity;
 use crate::fence::Fence;
+use crate::keys::Keys;
+use crate::look::{Asked, What};
+use crate::proxy::Proxy;
+use crate::pulse::Pulse;
+use crate::replication::Awaited;
 use crate::{Error, fault};
 use dial::Socket;
 
 /// Frames that wait for the worker; the service keeps to far fewer ([`limits::WORK_OUTSTANDING_PERSONS_MAX`]).
 pub(crate) const WORKER_FRAMES_MAX: usize = 256;
+
+/// Questions that wait for an answer.
+pub(crate) const QUESTIONS_MAX: usize = 64;
 
 /// From the link to the worker.
 #[derive(Debug)]
@@ -45,9 +53,12 @@ pub(crate) enum ToWorker {
     Work {
         epoch: Epoch,
         needs: Vec<Capability>,
+        lane: Lane,
         items: Vec<DesiredState>,
     },
     Acknowledged(Vec<ChangeId>),
+    /// The domain is to be handed over; the fence is shut already.
+    Release(Epoch),
 }
 
 /// From the worker to the link. What is sent while there is no connection is dropped: outcomes are sent again from the
@@ -55,24 +66,41 @@ pub(crate) enum ToWorker {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Outcomes(Vec<Outcome>),
-    Claims { epoch: Epoch, claims: Vec<Claim>, answer: oneshot::Sender<Vec<ClaimAnswer>> },
+    Claims {
+        epoch: Epoch,
+        claims: Vec<Claim>,
+        answer: oneshot::Sender<Vec<ClaimAnswer>>,
+    },
+    Frame(Box<FromAgent>),
+    /// An answer to what was asked on one connection; on the next it means nothing.
+    Answer {
+        connection: u64,
+        frame: Box<FromAgent>,
+    },
 }
 
 /// What the link needs.
 pub(crate) struct Link {
     pub(crate) address: Address,
     pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) identity: Identity,
-    pub(crate) key: Ed25519KeyPair,
+    pub(crate) keys: Keys,
     pub(crate) fence: Fence,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) condition: watch::Receiver<Condition>,
     pub(crate) writing_controller: Box<dyn Fn(Option<String>) + Send + Sync>,
+    pub(crate) replication: Awaited,
+    pub(crate) log_level: LogLevel,
     pub(crate) to_worker: mpsc::Sender<ToWorker>,
+    pub(crate) to_looker: mpsc::Sender<Asked>,
     pub(crate) outgoing: mpsc::Receiver<Outgoing>,
     /// Whether the worker has work.
     pub(crate) busy: watch::Receiver<bool>,
     pub(crate) sequence: u64,
+    /// How many connections there were.
+    pub(crate) connections: u64,
+    pub(crate) pulse: Pulse,
 }
 
 /// Why a connection ended.
@@ -95,16 +123,23 @@ impl Link {
                 return;
             }
             let opened = tokio::select! {
-                opened = dial::open(&self.address, &self.tls) => opened,
+                opened = dial::open(&self.address, &self.tls, self.proxy.as_ref()) => opened,
                 () = stop.cancelled() => return,
             };
             let ended = match opened {
                 Ok(mut socket) => match self.hello(&mut socket).await {
-                    Ok(()) => self.serve(socket, &mut backoff).await,
+                    Ok(()) => {
+                        let (ended, known) = self.serve(socket, &mut backoff).await;
+                        if !known {
+                            self.keys.refused();
+                        }
+                        ended
+                    }
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
             };
+            self.pulse.set_linked(false);
             match ended {
                 Ok(Ended::Finished) => return,
                 Ok(Ended::Drained) => info!("the service stops; connecting again"),
@@ -151,7 +186,7 @@ impl Link {
         let frame = FromAgent::Hello {
             protocol: wire::PROTOCOL,
             agent: self.identity.agent,
-            signature: BASE64.encode(self.key.sign(&message)),
+            signature: BASE64.encode(self.keys.current().sign(&message)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: Capability::OURS.to_vec(),
             controller: self.condition.borrow_and_update().controller(),
@@ -160,28 +195,41 @@ impl Link {
         send(socket, &frame).await
     }
 
-    /// One connection, from the hello to its end.
-    async fn serve(&mut self, mut socket: Socket, backoff: &mut Backoff) -> Result<Ended, Error> {
+    /// One connection, from the hello to its end; and whether the hello was believed.
+    async fn serve(&mut self, mut socket: Socket, backoff: &mut Backoff) -> (Result<Ended, Error>, bool) {
+        self.connections += 1;
+        let mut connection = Connection { number: self.connections, ..Connection::default() };
+        let ended = self.exchange(&mut socket, backoff, &mut connection).await;
+        (ended, connection.known)
+    }
+
+    async fn exchange(
+        &mut self,
+        socket: &mut Socket,
+        backoff: &mut Backoff,
+        connection: &mut Connection,
+    ) -> Result<Ended, Error> {
         let silence = Duration::from_millis(limits::LINK_SILENCE_MS_MAX.unsigned_abs());
         let mut renewals = interval(Duration::from_millis(limits::LEASE_RENEWAL_MS.unsigned_abs()));
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dead = Instant::now() + silence;
-        let mut connection = Connection::default();
         loop {
             tokio::select! {
-                frame = next(&mut socket) => {
+                frame = next(socket) => {
                     let frame = frame?;
                     dead = Instant::now() + silence;
                     if !connection.known {
                         // Only now has the signature been believed.
                         backoff.reset();
                         connection.known = true;
+                        self.keys.believed().await?;
+                        self.pulse.set_linked(true);
                         self.tell(ToWorker::Connected)?;
                     }
-                    self.take(frame, &mut connection)?;
+                    self.take(frame, socket, connection).await?;
                 }
                 _ = renewals.tick() => {
-                    self.renew(&mut socket).await?;
+                    self.renew(socket).await?;
                     let idle = self.to_worker.capacity() == self.to_worker.max_capacity() && !*self.busy.borrow();
                     if connection.draining && idle {
                         let _ = socket.close(None).await;
@@ -190,7 +238,7 @@ impl Link {
                 }
                 changed = self.condition.changed() => {
                     if changed.is_ok() {
-                        self.renew(&mut socket).await?;
+                        self.renew(socket).await?;
                     }
                 }
                 outgoing = self.outgoing.recv() => {
@@ -198,7 +246,7 @@ impl Link {
                         let _ = timeout(silence, socket.close(None)).await;
                         return Ok(Ended::Finished);
                     };
-                    self.send_out(&mut socket, outgoing, &mut connection).await?;
+                    self.send_out(socket, outgoing, connection).await?;
                 }
                 () = sleep_until(dead) => return Err(Error::Link("the service was silent for too long".to_owned())),
             }
@@ -216,16 +264,18 @@ impl Link {
         send(socket, &frame).await
     }
 
-    fn take(&self, frame: ToAgent, connection: &mut Connection) -> Result<(), Error> {
+    async fn take(&mut self, frame: ToAgent, socket: &mut Socket, connection: &mut Connection) -> Result<(), Error> {
         match frame {
             ToAgent::Challenge { .. } => Err(Error::Link("the service challenged twice".to_owned())),
             ToAgent::Standby { domain } => {
                 debug!(%domain, "standing by");
                 self.fence.revoke();
+                (self.writing_controller)(None);
                 self.tell_role(connection, Role::Standby)
             }
             ToAgent::Active { domain, epoch, lease_ms, job_context } => {
                 info!(%domain, epoch = epoch.0, "active");
+                self.replication.set(job_context.replication);
                 (self.writing_controller)(job_context.writing_controller);
                 self.fence.activated(epoch, lease_ms.min(limits::LEASE_MS));
                 self.tell_role(connection, Role::Active(epoch))
@@ -234,7 +284,7 @@ impl Link {
                 self.fence.acknowledged(sequence, renewed.then_some(epoch));
                 Ok(())
             }
-            ToAgent::Work { epoch, needs, items } => self.tell(ToWorker::Work { epoch, needs, items }),
+            ToAgent::Work { epoch, needs, lane, items } => self.tell(ToWorker::Work { epoch, needs, lane, items }),
             ToAgent::ClaimsAnswer { request, answers } => {
                 if let Some(asker) = connection.claims.remove(&request) {
                     let _ = asker.send(answers);
@@ -246,7 +296,34 @@ impl Link {
                 connection.draining = true;
                 Ok(())
             }
+            ToAgent::Look { request, epoch, since, guids } => {
+                self.ask(connection, request, What::Look { epoch, since, guids })
+            }
+            ToAgent::Ask { request, question } => self.ask(connection, request, What::Ask(question)),
+            ToAgent::Release { epoch } => {
+                if self.fence.holds(epoch) {
+                    info!(epoch = epoch.0, "the domain is to be handed over");
+                    self.fence.revoke();
+                }
+                self.tell(ToWorker::Release(epoch))
+            }
+            ToAgent::LogLevel { filter } => {
+                if let Err(why) = (self.log_level)(filter.as_deref()) {
+                    warn!(filter = filter.as_deref(), %why, "the service asks for a log level that cannot be set");
+                }
+                Ok(())
+            }
+            ToAgent::RotateKey {} => {
+                let (public_key, signature) = self.keys.renew(self.identity.agent).await?;
+                send(socket, &FromAgent::NewKey { public_key, signature }).await
+            }
+            ToAgent::KeyAccepted { public_key } => self.keys.accepted(&public_key).await,
         }
+    }
+
+    fn ask(&self, connection: &Connection, request: u64, what: What) -> Result<(), Error> {
+        let asked = Asked { connection: connection.number, request, what };
+        self.to_looker.try_send(asked).map_err(|_| Error::Link("the service asked more than was agreed".to_owned()))
     }
 
     /// With the role the service's answer to an outcome may change: they are sent again.
@@ -284,6 +361,11 @@ impl Link {
                 connection.claims.insert(connection.request, answer);
                 send(socket, &FromAgent::Claims { request: connection.request, epoch, claims }).await
             }
+            Outgoing::Frame(frame) => send(socket, &frame).await,
+            Outgoing::Answer { connection: asked_on, frame } if asked_on == connection.number => {
+                send(socket, &frame).await
+            }
+            Outgoing::Answer { .. } => Ok(()),
         }
     }
 }
@@ -298,6 +380,7 @@ enum Role {
 /// What lasts as long as one connection. Dropping it tells whoever waits for an answer that there will be none.
 #[derive(Default)]
 struct Connection {
+    number: u64,
     known: bool,
     role: Option<Role>,
     draining: bool,

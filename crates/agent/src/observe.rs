@@ -50,8 +50,8 @@ pub(crate) async fn observe(
         .map(|desired| Sought { guid: desired.link.as_ref().map(|link| link.guid), matching: &desired.matching })
         .collect();
     let attributes = persons.iter().flat_map(|desired| reconcile::attributes_needed(desired)).collect();
-    let accounts = find(read, domain, &sought, attributes).await?;
-    let managers = managers(read, domain, persons).await?;
+    let (accounts, managers) =
+        tokio::try_join!(find(read, domain, &sought, attributes), managers(read, domain, persons))?;
     Ok(accounts.into_iter().zip(managers).map(|(account, manager)| Seen { account, manager }).collect())
 }
 

@@ -1,13 +1,13 @@
-//! The agent's own policy, obeyed whatever the service asks for. Fixed for now.
+//! The agent's own policy, obeyed whatever the service asks for: containers, attributes, actions, protected accounts.
 
-use rollcall_model::Code;
-use rollcall_model::observed::Entry;
-use rollcall_model::plan::{Action, Failure, Write, WriteRequest};
+use rollcall_model::observed::{Entry, Observed, ObservedAccount};
+use rollcall_model::plan::{Action, Failure, Plan, PropertyChange, Verdict, Warning, Write, WriteRequest};
+use rollcall_model::{Code, Dn};
 
-/// What may be done at all. There is no row for a delete, and no write that could make one.
-const ALLOWED: &[Action] = &[Action::Create, Action::Update, Action::Disable, Action::Enable, Action::Move];
+use crate::apply::dn_of;
+use crate::config::{Policy, PolicyAction};
 
-/// Attributes that no mapping may reach: what makes an account privileged, and passwords.
+/// Attributes that no policy can open: what makes an account privileged, and passwords.
 const NEVER_WRITTEN: &[&str] = &[
     "admincount",
     "iscriticalsystemobject",
@@ -18,61 +18,211 @@ const NEVER_WRITTEN: &[&str] = &[
     "member",
 ];
 
-/// Whether a write may be made on the account as it was observed (`None`: it is to be created).
-pub(crate) fn check(write: &Write, account: Option<&Entry>) -> Result<(), Failure> {
-    if let Some(entry) = account.filter(|entry| entry.is_protected()) {
-        let reason = format!("{} is protected (adminCount or isCriticalSystemObject)", entry.dn);
-        return Err(Failure::new(Code::ProtectedAccount, None, reason));
-    }
-    if !ALLOWED.contains(&write.action) {
-        let reason = format!("the agent's policy does not allow '{}'", write.action.graph_name());
-        return Err(Failure::new(Code::RefusedByLocalPolicy, None, reason));
-    }
-    let names: Vec<&str> = match &write.request {
-        WriteRequest::Add { attributes, .. } => attributes.iter().map(|attribute| attribute.name.as_str()).collect(),
-        WriteRequest::Modify { changes, .. } => changes.iter().map(|change| change.name.as_str()).collect(),
-        WriteRequest::Move { .. } => vec![],
-    };
-    match names.into_iter().find(|name| NEVER_WRITTEN.contains(&name.to_lowercase().as_str())) {
-        Some(name) => {
-            let reason = format!("the agent's policy never writes {name}; remove its mapping");
-            Err(Failure::new(Code::RefusedByLocalPolicy, Some(name), reason))
+/// The policy, ready to be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    containers: Vec<Dn>,
+    /// Lower case; empty: every one that is not denied.
+    allowed: Vec<String>,
+    denied: Vec<String>,
+    actions: Vec<PolicyAction>,
+    allow_protected: bool,
+}
+
+/// What is left of a write.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Restricted {
+    /// `None`: nothing of it, or all of it was refused.
+    pub(crate) write: Option<Write>,
+    /// Changes that were left out.
+    pub(crate) left_out: Vec<PropertyChange>,
+    pub(crate) refusal: Option<Failure>,
+}
+
+impl Rules {
+    /// From the `[policy]` section, which was checked when it was read.
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
+        Self {
+            containers: policy.containers.iter().map(|text| Dn::from_directory(text)).collect(),
+            allowed: lower(&policy.attributes_allowed),
+            denied: lower(&policy.attributes_denied),
+            actions: policy.actions.clone(),
+            allow_protected: policy.allow_protected,
         }
-        None => Ok(()),
+    }
+
+    /// What has to be said where an account was to be deleted and may be disabled only.
+    pub(crate) fn instead_of_delete(&self) -> Option<Warning> {
+        (!self.actions.contains(&PolicyAction::Delete)).then(|| Warning {
+            code: Code::DisabledInsteadOfDeleted,
+            attribute: None,
+            text: "the agent's policy ([policy] actions) does not allow 'delete'; the account is disabled instead"
+                .to_owned(),
+        })
+    }
+
+    /// What planning may see. It leaves accounts alone that carry the marks of protection, so where the policy lets
+    /// those be written the marks are taken off first.
+    pub(crate) fn unmarked(&self, observed: &Observed) -> Observed {
+        let mut observed = observed.clone();
+        if self.allow_protected
+            && let ObservedAccount::Linked(entry) | ObservedAccount::Matched(entry) = &mut observed.account
+        {
+            entry.attributes.retain(|name, _| name != "admincount" && name != "iscriticalsystemobject");
+        }
+        observed
+    }
+
+    /// Takes out of a plan what may not be done: an attribute alone, or everything from the refused write on, which then
+    /// is how the plan ends.
+    pub(crate) fn restrict(&self, plan: &mut Plan, account: Option<&Entry>) {
+        for write in std::mem::take(&mut plan.writes) {
+            let Restricted { write, left_out, refusal } = self.apply(write, account);
+            plan.warnings.extend(left_out.iter().map(|change| left_out_warning(&change.name)));
+            plan.drift.extend(left_out);
+            plan.writes.extend(write);
+            if let Some(failure) = refusal {
+                plan.verdict = Verdict::Failed(failure);
+                break;
+            }
+        }
+    }
+
+    /// One write, asked for immediately before it is planned. `account` is the account as it was observed; `None`: it
+    /// is to be created, or was just now.
+    pub(crate) fn apply(&self, mut write: Write, account: Option<&Entry>) -> Restricted {
+        let mut left_out = Vec::new();
+        match &mut write.request {
+            WriteRequest::Add { attributes, .. } => attributes.retain(|own| {
+                let stays = own.mandatory || is_never_written(&own.name) || self.may_write(&own.name);
+                if !stays {
+                    let new = own.values.clone();
+                    left_out.push(PropertyChange { name: own.name.clone(), old: Vec::new(), new });
+                }
+                stays
+            }),
+            WriteRequest::Modify { changes, .. } if write.action == Action::Update => {
+                changes.retain(|own| {
+                    let stays = is_never_written(&own.name) || self.may_write(&own.name);
+                    if !stays {
+                        let (name, old, new) = (own.name.clone(), own.old.clone(), own.new.clone());
+                        left_out.push(PropertyChange { name, old, new });
+                    }
+                    stays
+                });
+                if changes.is_empty() {
+                    return Restricted { left_out, ..Restricted::default() };
+                }
+            }
+            _ => {}
+        }
+        match self.check(&write, account) {
+            Ok(()) => Restricted { write: Some(write), left_out, refusal: None },
+            Err(failure) => Restricted { write: None, left_out, refusal: Some(failure) },
+        }
+    }
+
+    fn check(&self, write: &Write, account: Option<&Entry>) -> Result<(), Failure> {
+        let refused =
+            |attribute: Option<&str>, reason: String| Err(Failure::new(Code::RefusedByLocalPolicy, attribute, reason));
+        if let Some(entry) = account.filter(|entry| !self.allow_protected && entry.is_protected()) {
+            let reason = format!("{} is protected (adminCount or isCriticalSystemObject)", entry.dn);
+            return Err(Failure::new(Code::ProtectedAccount, None, reason));
+        }
+        let needed = actions_of(write);
+        if let Some(action) = needed.iter().find(|action| !self.actions.contains(action)) {
+            let name = action.name();
+            return refused(
+                None,
+                format!("the agent's policy does not allow '{name}'; add it to [policy] actions if this is wanted"),
+            );
+        }
+        if needed.is_empty() {
+            return refused(None, "the agent's policy knows no such write".to_owned());
+        }
+        let (before, after) = places(write);
+        for place in before.into_iter().chain([after]) {
+            if !self.containers.is_empty() && !self.containers.iter().any(|container| place.is_within(container)) {
+                let attribute = rollcall_model::config::target::PARENT;
+                let reason = format!(
+                    "{place} lies outside the containers of the agent's policy; add its container to [policy] containers, \
+                     or correct the job's container or mapping"
+                );
+                return refused(Some(attribute), reason);
+            }
+        }
+        for name in attributes_of(write) {
+            if is_never_written(name) {
+                return refused(Some(name), format!("the agent never writes {name}; remove its mapping"));
+            }
+            if write.action == Action::Create && !self.may_write(name) {
+                let reason = format!(
+                    "no account can be made without {name}, which the agent's policy forbids; allow it in [policy]"
+                );
+                return refused(Some(name), reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn may_write(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        (self.allowed.is_empty() || self.allowed.contains(&name)) && !self.denied.contains(&name)
+    }
+}
+
+/// The warning for an attribute that was left out.
+pub(crate) fn left_out_warning(name: &str) -> Warning {
+    Warning {
+        code: Code::AttributeDeniedByLocalPolicy,
+        attribute: Some(name.to_owned()),
+        text: format!("the agent's policy ([policy] attributes) does not let {name} be written; it was left out"),
+    }
+}
+
+fn is_never_written(name: &str) -> bool {
+    NEVER_WRITTEN.contains(&name.to_lowercase().as_str())
+}
+
+/// What the policy must allow for a write: moving and renaming at once takes both.
+fn actions_of(write: &Write) -> Vec<PolicyAction> {
+    let named = match write.action {
+        Action::Create => Some(PolicyAction::Create),
+        Action::Update => Some(PolicyAction::Update),
+        Action::Disable => Some(PolicyAction::Disable),
+        Action::Enable => Some(PolicyAction::Enable),
+        Action::Move => Some(PolicyAction::Move),
+        Action::Rename => Some(PolicyAction::Rename),
+        Action::Delete => Some(PolicyAction::Delete),
+        Action::Other => None,
+    };
+    let mut needed: Vec<PolicyAction> = named.into_iter().collect();
+    if let WriteRequest::Move { dn, cn: Some(cn), .. } = &write.request
+        && write.action == Action::Move
+        && dn.leaf_value().as_ref() != Some(cn)
+    {
+        needed.push(PolicyAction::Rename);
+    }
+    needed
+}
+
+/// Where the object is, and where it will be.
+fn places(write: &Write) -> (Option<Dn>, Dn) {
+    let before = match &write.request {
+        WriteRequest::Move { dn, .. } => Some(dn.clone()),
+        _ => None,
+    };
+    (before, dn_of(write))
+}
+
+fn attributes_of(write: &Write) -> Vec<&str> {
+    match &write.request {
+        WriteRequest::Add { attributes, .. } => attributes.iter().map(|own| own.name.as_str()).collect(),
+        WriteRequest::Modify { changes, .. } => changes.iter().map(|change| change.name.as_str()).collect(),
+        WriteRequest::Move { .. } | WriteRequest::Delete { .. } => vec![],
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use rollcall_model::Dn;
-    use rollcall_model::ids::ObjectGuid;
-    use rollcall_model::plan::AttributeChange;
-
-    use super::*;
-
-    /// semantics: protected
-    #[test]
-    fn protected_accounts_and_privileged_attributes_are_never_written() {
-        let guid = ObjectGuid("00112233-4455-6677-8899-aabbccddeeff".parse().unwrap());
-        let dn = Dn::from_directory("CN=a,DC=corp,DC=test");
-        let check = |action, attribute: &str, held: &[(&str, &str)]| {
-            let changes = vec![AttributeChange { name: attribute.to_owned(), old: vec![], new: vec!["x".to_owned()] }];
-            let write = Write { action, request: WriteRequest::Modify { guid, dn: dn.clone(), changes } };
-            let attributes: BTreeMap<_, _> =
-                held.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect();
-            let entry = Entry { dn: dn.clone(), guid, attributes, usn_changed: None };
-            super::check(&write, Some(&entry)).err().map(|failure| failure.code)
-        };
-        assert_eq!(check(Action::Update, "title", &[]), None);
-        assert_eq!(check(Action::Update, "title", &[("admincount", "0")]), None);
-        for action in [Action::Update, Action::Disable, Action::Enable, Action::Move] {
-            assert_eq!(check(action, "title", &[("admincount", "1")]), Some(Code::ProtectedAccount));
-            assert_eq!(check(action, "title", &[("iscriticalsystemobject", "TRUE")]), Some(Code::ProtectedAccount));
-        }
-        assert_eq!(check(Action::Other, "title", &[]), Some(Code::RefusedByLocalPolicy));
-        assert_eq!(check(Action::Update, "adminCount", &[]), Some(Code::RefusedByLocalPolicy));
-        assert_eq!(check(Action::Update, "unicodePwd", &[]), Some(Code::RefusedByLocalPolicy));
-    }
-}
+mod tests;

@@ -18,10 +18,16 @@ use crate::controller::Session;
 use crate::journal::{Intent, Journal, Open, Record};
 use crate::observe;
 
-/// Settles every intent without a result: it happened, or it is abandoned. `Ok(false)`: the directory gave no answer.
-pub(crate) async fn settle(journal: &mut Journal, session: &Session, clock: &dyn Clock) -> Result<bool, Error> {
+/// Settles every intent without a result of the persons that `is_wanted`, none of whom has a write under way: it
+/// happened, or it is abandoned. `Ok(false)`: the directory gave no answer.
+pub(crate) async fn settle(
+    journal: &Journal,
+    session: &Session,
+    clock: &dyn Clock,
+    is_wanted: impl Fn(PersonId) -> bool,
+) -> Result<bool, Error> {
     // What was never sent may have been made by somebody else since; it is not for us to report.
-    let (unsettled, unsent) = journal.unsettled();
+    let (unsettled, unsent) = journal.unsettled(is_wanted);
     if !unsent.is_empty() {
         journal.append([Record::Abandoned { changes: unsent.into_iter().map(|intent| intent.change).collect() }])?;
     }
@@ -78,22 +84,29 @@ async fn look(session: &Session, intent: &Intent) -> Result<Option<Entry>, Direc
 fn touched(write: &Write) -> std::collections::BTreeSet<String> {
     match &write.request {
         WriteRequest::Modify { changes, .. } => changes.iter().map(|change| change.name.to_lowercase()).collect(),
-        WriteRequest::Add { .. } | WriteRequest::Move { .. } => std::collections::BTreeSet::new(),
+        WriteRequest::Add { .. } | WriteRequest::Move { .. } | WriteRequest::Delete { .. } => {
+            std::collections::BTreeSet::new()
+        }
     }
 }
 
-/// Reports on the persons whose work ended half way and whose writes are all settled. The outcomes are in the journal,
-/// not yet synced.
-pub(crate) fn interrupt(journal: &mut Journal, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<Outcome>, Error> {
-    let mut persons: Vec<PersonId> = vec![];
-    for open in &journal.state().open {
-        if !persons.contains(&open.intent.person) {
-            persons.push(open.intent.person);
+/// Reports on the persons that `is_wanted` whose work ended half way and whose writes are all settled. The outcomes are
+/// in the journal, not yet synced.
+pub(crate) fn interrupt(
+    journal: &Journal,
+    clock: &dyn Clock,
+    random: &dyn Random,
+    is_wanted: impl Fn(PersonId) -> bool,
+) -> Result<Vec<Outcome>, Error> {
+    let mut persons: Vec<(PersonId, Vec<Open>)> = vec![];
+    for open in journal.state().open.iter().filter(|open| is_wanted(open.intent.person)) {
+        match persons.iter_mut().find(|(person, _)| *person == open.intent.person) {
+            Some((_, own)) => own.push(open.clone()),
+            None => persons.push((open.intent.person, vec![open.clone()])),
         }
     }
     let mut outcomes = vec![];
-    for person in persons {
-        let own: Vec<&Open> = journal.state().open.iter().filter(|open| open.intent.person == person).collect();
+    for (person, own) in persons {
         let settled = own.iter().all(|open| open.result.is_some());
         let (Some(last), true) = (own.last(), settled) else { continue };
         let now = clock.now();
@@ -120,7 +133,7 @@ pub(crate) fn interrupt(journal: &mut Journal, clock: &dyn Clock, random: &dyn R
 }
 
 /// An account that our own add made is this person's; nothing is confirmed of it yet.
-fn created(own: &[&Open]) -> Option<Link> {
+fn created(own: &[Open]) -> Option<Link> {
     let add = own.iter().find(|open| matches!(open.intent.write.request, WriteRequest::Add { .. }))?;
     let result = add.result.as_ref().filter(|result| result.failure.is_none())?;
     result.guid.map(|guid| Link { guid, confirmed: false, invocation_id: None, usn_changed: None })

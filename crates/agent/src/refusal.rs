@@ -59,7 +59,7 @@ impl Hunt {
             WriteRequest::Modify { changes, .. } => {
                 changes.iter().map(|change| (change.name.clone(), change.new.clone())).collect()
             }
-            WriteRequest::Move { .. } => vec![],
+            WriteRequest::Move { .. } | WriteRequest::Delete { .. } => vec![],
         };
         let optional = match &write.request {
             WriteRequest::Add { attributes, .. } => attributes
@@ -73,7 +73,7 @@ impl Hunt {
                 .filter(|change| is_optional(desired, &change.name))
                 .map(|change| change.name.clone())
                 .collect(),
-            WriteRequest::Move { .. } => vec![],
+            WriteRequest::Move { .. } | WriteRequest::Delete { .. } => vec![],
         };
         Self { rest: write, refused: vec![], values, optional, probe: Probe::Nothing }
     }

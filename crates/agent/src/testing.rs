@@ -67,6 +67,7 @@ pub(crate) enum Strike {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a fake's switches, each for a test of its own")]
 pub(crate) struct Inner {
     pub(crate) entries: Vec<Entry>,
     pub(crate) strikes: VecDeque<Strike>,
@@ -81,14 +82,35 @@ pub(crate) struct Inner {
     pub(crate) refuse_bind: bool,
     pub(crate) down: bool,
     pub(crate) delay_ms: u64,
+    /// How long one write takes, where they are made one after the other.
+    pub(crate) serial_ms: u64,
+    /// Until when the writes take that were asked for.
+    pub(crate) serial_until: Option<tokio::time::Instant>,
     /// Writes that have reached the directory, made or not.
     pub(crate) begun: u32,
     /// Accounts that appear just before the next add.
     pub(crate) late: Vec<(Dn, BTreeMap<String, Vec<String>>)>,
-    /// Looks at one object that get no answer.
+    /// What it has of the controller before, if it says.
+    pub(crate) has_of: Option<i64>,
+    /// Whether deleted objects can be seen.
+    pub(crate) shows_deleted: bool,
+    pub(crate) deleted: Vec<Entry>,
+    /// The next search gets no answer.
+    pub(crate) lost_next_search: bool,
+    /// Searches so far.
+    pub(crate) searches: u32,
+    /// How long a search takes.
+    pub(crate) search_ms: u64,
+    /// Searches for new accounts that get no answer.
     pub(crate) lost_looks: u32,
     /// A value for which no search is answered in time.
     pub(crate) slow_value: Option<String>,
+    /// A value whose search always ends the connection.
+    pub(crate) deadly_value: Option<String>,
+    /// The beginning of a name whose add always ends the connection, with all that is under way on it.
+    pub(crate) deadly_add: Option<String>,
+    /// How often the connection has ended so.
+    ends: u32,
     is_late: bool,
     /// Another administrator's edit, just before the next write.
     pub(crate) meddling: VecDeque<(String, String)>,
@@ -139,8 +161,25 @@ impl FakeDirectory {
             inner.delay_ms
         });
         tokio::time::sleep(Duration::from_millis(delay)).await;
+        let ends = self.set(|inner| inner.ends);
+        let done = self.set(|inner| {
+            let now = tokio::time::Instant::now();
+            let done = inner.serial_until.map_or(now, |until| until.max(now)) + Duration::from_millis(inner.serial_ms);
+            if inner.serial_ms > 0 {
+                inner.serial_until = Some(done);
+            }
+            done
+        });
+        tokio::time::sleep_until(done).await;
         self.set(|inner| {
             if inner.down {
+                return Err(lost());
+            }
+            if inner.ends > ends {
+                return Err(lost());
+            }
+            if inner.deadly_add.as_ref().is_some_and(|name| text.starts_with(&format!("add {name}"))) {
+                inner.ends += 1;
                 return Err(lost());
             }
             inner.asked.push(text);
@@ -185,8 +224,18 @@ fn fits(filter: &Filter, entry: &Entry) -> bool {
         Filter::Or(any) => any.iter().any(|one| fits(one, entry)),
         Filter::Equal(name, _) if name == "objectCategory" || name == "objectClass" => true,
         Filter::Equal(name, value) => entry.values(name).iter().any(|held| held.eq_ignore_ascii_case(value)),
+        Filter::AtLeast(_, number) => entry.usn_changed.is_some_and(|held| held >= *number),
         Filter::Guid(guid) => entry.guid == *guid,
         Filter::Present(_) => true,
+    }
+}
+
+/// Whether a search looks for what adds have made.
+fn reads_back(filter: &Filter) -> bool {
+    match filter {
+        Filter::Or(any) => any.iter().any(reads_back),
+        Filter::Equal(name, _) => name.eq_ignore_ascii_case("sAMAccountName"),
+        _ => false,
     }
 }
 
@@ -194,7 +243,7 @@ fn asks_for(filter: &Filter, value: &str) -> bool {
     match filter {
         Filter::And(all) | Filter::Or(all) => all.iter().any(|one| asks_for(one, value)),
         Filter::Equal(_, held) => held == value,
-        Filter::Guid(_) | Filter::Present(_) => false,
+        Filter::AtLeast(..) | Filter::Guid(_) | Filter::Present(_) => false,
     }
 }
 
@@ -213,13 +262,44 @@ impl Read for FakeDirectory {
         })
     }
 
+    async fn search_with_deleted(&self, search: &Search) -> Result<Vec<Entry>, Error> {
+        let (shown, deleted) = self.set(|inner| (inner.shows_deleted, inner.deleted.clone()));
+        if !shown {
+            return Ok(vec![]);
+        }
+        if search.base.as_str().starts_with("<WKGUID=18E2EA80684F11D2B9AA00C04F79F805,") {
+            let (dn, attributes) = (search.base.clone(), BTreeMap::new());
+            return Ok(vec![Entry { dn, guid: ObjectGuid(Uuid::nil()), attributes, usn_changed: Some(1) }]);
+        }
+        let mut found = self.search(search).await?;
+        found.extend(deleted.into_iter().filter(|entry| fits(&search.filter, entry)));
+        Ok(found)
+    }
+
+    async fn has_of(&self, _: &str) -> Result<Option<i64>, Error> {
+        Ok(self.set(|inner| inner.has_of))
+    }
+
     async fn search(&self, search: &Search) -> Result<Vec<Entry>, Error> {
+        let ms = self.set(|inner| {
+            inner.searches += 1;
+            inner.search_ms
+        });
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         self.set(|inner| {
             if inner.down {
                 return Err(lost());
             }
-            if search.scope == Scope::Base && search.base.as_str().starts_with("CN=") && inner.lost_looks > 0 {
+            if std::mem::take(&mut inner.lost_next_search) {
+                return Err(lost());
+            }
+            if reads_back(&search.filter) && inner.lost_looks > 0 {
                 inner.lost_looks -= 1;
+                return Err(lost());
+            }
+            if inner.deadly_value.as_ref().is_some_and(|value| asks_for(&search.filter, value)) {
                 return Err(lost());
             }
             if inner.slow_value.as_ref().is_some_and(|value| asks_for(&search.filter, value)) {
@@ -298,10 +378,26 @@ impl Write for FakeDirectory {
     async fn rename(&self, guid: ObjectGuid, rdn: &str, container: &Dn) -> Result<(), Error> {
         let is_lost = self.begin(format!("move {rdn}"), &[]).await?;
         self.set(|inner| {
+            let after = Dn::from_directory(&format!("{rdn},{container}"));
+            if inner.entries.iter().any(|entry| entry.guid != guid && entry.dn.same_as(&after)) {
+                return Err(refused(Code::EntryConflict, None));
+            }
             if let Some(entry) = inner.entries.iter_mut().find(|entry| entry.guid == guid) {
-                entry.dn = Dn::from_directory(&format!("{rdn},{container}"));
+                entry.dn = after;
             }
             inner.made.push(format!("move {rdn}"));
+            if is_lost { Err(lost()) } else { Ok(()) }
+        })
+    }
+
+    async fn delete(&self, guid: ObjectGuid) -> Result<(), Error> {
+        let is_lost = self.begin("delete".to_owned(), &[]).await?;
+        self.set(|inner| {
+            let Some(at) = inner.entries.iter().position(|entry| entry.guid == guid) else {
+                return Err(refused(Code::StalePlan, None));
+            };
+            let gone = inner.entries.remove(at);
+            inner.made.push(format!("delete {}", gone.dn));
             if is_lost { Err(lost()) } else { Ok(()) }
         })
     }
@@ -336,13 +432,16 @@ pub(crate) fn person(number: u128, name: &str, attributes: &[(&str, &str)]) -> D
         link: None,
         matching: vec![MatchRule { attribute: "employeeID".to_owned(), value: external_id }],
         account: DesiredAccount::EnabledIfNewOrFirstLink,
+        delete: false,
         if_absent: IfAbsent::Create,
         extent: Extent::Everything,
         attributes: all,
         cn: Some(name.to_owned()),
+        rename: None,
         container: DesiredContainer { mapped: None, default: Some(STAFF.to_owned()), may_move: false },
         manager: None,
         must_change_password: false,
+        initial_password: rollcall_model::config::InitialPassword::Generated,
         enable_found_disabled: false,
         last_left_enabled: None,
         failure: None,

@@ -90,6 +90,12 @@ impl Command {
     }
 
     async fn run_with(&self, context: &Context, printer: &Printer) -> Result<Exit, Error> {
+        // It needs no service, and so no settings.
+        if let Self::Upload { command, .. } = self
+            && command.dry_run
+        {
+            return command.show(printer);
+        }
         let settings = Settings::resolve(self.options(), &context.environment)?;
         for warning in &settings.warnings {
             printer.warning(warning);

@@ -21,7 +21,7 @@ pub use command::Command;
 pub use error::{Error, Exit, Obstacle, Refusal};
 pub use printer::{Format, Printer, Stream};
 pub use settings::{Environment, Options, Settings};
-pub use upload::Upload;
+pub use upload::{CsvOptions, Upload};
 
 /// What a command gets from the process around it.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! `rollcall upload`: a file of any size, fifty operations to a request, then the outcome of each.
 
+mod csv;
 mod plan;
 mod progress;
 mod read;
@@ -17,8 +18,10 @@ use crate::command::job;
 use crate::error::{Error, Exit};
 use crate::http::Client;
 use crate::printer::Printer;
+pub use csv::CsvOptions;
 use plan::Planner;
 use progress::Progress;
+use read::Operation;
 use report::Report;
 
 /// What to upload, and how.
@@ -26,7 +29,8 @@ use report::Report;
 // A variant of the same name has a group of that name already.
 #[group(skip)]
 pub struct Upload {
-    /// A bulkUpload body with any number of operations, an array of user resources, or JSON lines; `-` reads stdin
+    /// CSV, a bulkUpload body with any number of operations, an array of user resources, or JSON lines; `-` reads
+    /// stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Requests in flight at once
@@ -41,6 +45,11 @@ pub struct Upload {
     /// Let these operations overtake others in the service
     #[arg(long)]
     pub urgent: bool,
+    /// Print the records as JSON and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub csv: CsvOptions,
 }
 
 fn parse_parallel(text: &str) -> Result<usize, String> {
@@ -49,9 +58,25 @@ fn parse_parallel(text: &str) -> Result<usize, String> {
 }
 
 impl Upload {
+    /// What `--dry-run` prints: an array of user resources, which `upload` would take in turn.
+    pub(crate) fn show(&self, printer: &Printer) -> Result<Exit, Error> {
+        let records: Vec<_> = self.operations(printer)?.iter().map(Operation::data).collect();
+        printer.data(&records, |records| serde_json::to_string_pretty(records).unwrap_or_default())?;
+        Ok(Exit::Done)
+    }
+
+    fn operations(&self, printer: &Printer) -> Result<Vec<Operation>, Error> {
+        if !self.csv.apply_to(&self.file) {
+            return read::operations(&self.file);
+        }
+        let csv::Read { operations, note } = csv::operations(&self.file, &self.csv)?;
+        printer.note(&format!("{}: {note}", self.file.display()));
+        Ok(operations)
+    }
+
     pub(crate) async fn run(&self, client: &Client, printer: &Printer) -> Result<Exit, Error> {
         let began = Instant::now();
-        let operations = read::operations(&self.file)?;
+        let operations = self.operations(printer)?;
         let target = job::target(client).await?;
         let lane = if self.urgent { send::Lane::Urgent } else { send::Lane::Normal };
         let total = operations.len();

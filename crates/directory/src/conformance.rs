@@ -1,11 +1,12 @@
 //! What every directory behind the traits must do, one function a behaviour.
 //!
 //! The test crate runs [`all`] on Samba and on the practice directory. Each behaviour makes objects of its own, named
-//! after [`Scratch::prefix`], and leaves them: the write half cannot delete. An `Err` says what was not as it should be.
+//! after [`Scratch::prefix`], and leaves them. An `Err` says what was not as it should be.
 
 mod accounts;
 mod changes;
 mod conflicts;
+mod objects;
 mod reading;
 
 pub use accounts::{add_enabled_with_password, disable_and_enable, must_change_password, weak_password};
@@ -16,6 +17,7 @@ pub use changes::{
 pub use conflicts::{
     account_name_is_taken, bad_account_name, name_is_taken, too_long_value, unknown_attribute, upn_is_taken,
 };
+pub use objects::{delete_by_guid, move_and_rename_at_once, rename_in_place};
 pub use reading::{
     fifty_accounts_in_one_search, missing_base, paging, root_dse_tells_who_answers, values_are_never_filters,
 };
@@ -74,6 +76,9 @@ behaviours! {
     manager_set_and_unset,
     move_between_containers,
     guid_addressing_after_a_move,
+    rename_in_place,
+    move_and_rename_at_once,
+    delete_by_guid,
     missing_container,
     missing_target,
     missing_base,

@@ -19,6 +19,7 @@ pub enum Request {
     Add,
     Modify,
     Rename,
+    Delete,
 }
 
 /// Where a row takes the attribute at fault from.

@@ -10,6 +10,8 @@ pub enum Filter {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Equal(String, String),
+    /// At least this number.
+    AtLeast(String, i64),
     Guid(ObjectGuid),
     Present(String),
 }
@@ -42,6 +44,10 @@ impl Filter {
                 write_name(name, out)?;
                 out.push('=');
                 escape(value, out);
+            }
+            Self::AtLeast(name, number) => {
+                write_name(name, out)?;
+                let _ = write!(out, ">={number}");
             }
             Self::Guid(guid) => {
                 out.push_str("objectGUID=");

@@ -1,4 +1,5 @@
-//! The directory over LDAPS: one connection that carries many requests at once, opened by a read when it is needed.
+//! The directory over LDAP: one connection that carries many requests at once, opened by a read when it is needed.
+//! TLS or Kerberos protects it, always.
 //!
 //! A connection that breaks, or on which an answer misses the time limit, is closed and opened anew at the next call.
 //! The first connection decides which controller is meant; a later one that reaches another is closed unused, until
@@ -8,10 +9,23 @@
 //! every attribute an account has, userAccountControl, pwdLastSet, accountExpires and manager included, and refuses it
 //! with 16 or 20 where the observed value is gone. No attribute is written by *replace*.
 
+#[cfg(feature = "kerberos")]
+mod ber;
 mod connection;
 mod decode;
+mod inspect;
+#[cfg(feature = "kerberos")]
+mod kerberos;
+#[cfg(feature = "kerberos")]
+mod keytab;
+#[cfg(not(feature = "kerberos"))]
+mod no_kerberos;
 mod read;
+mod replication;
+#[cfg(feature = "kerberos")]
+mod sealed;
 mod tls;
+mod transport;
 mod write;
 
 use std::future::Future;
@@ -31,6 +45,14 @@ use crate::Error;
 use crate::errors::{self, Request};
 use connection::Connection;
 pub use connection::Controller;
+pub use inspect::Inspected;
+#[cfg(feature = "kerberos")]
+pub use kerberos::environment;
+#[cfg(not(feature = "kerberos"))]
+pub use no_kerberos::environment;
+pub use transport::{Bind, Kerberos, Transport};
+
+pub(crate) use decode::binary;
 
 /// Time to read an answer that has arrived already.
 const WAKING_MS: u64 = 100;
@@ -38,11 +60,10 @@ const WAKING_MS: u64 = 100;
 /// Where the directory is and who asks.
 #[derive(Clone, Debug)]
 pub struct LdapOptions {
-    /// `ldaps://host[:port]`; anything else is refused, because passwords cross the connection.
+    /// `ldaps://host[:port]`, or `ldap://host[:port]` where the transport is not [`Transport::Ldaps`].
     pub url: String,
-    /// A DN, a userPrincipalName or `DOMAIN\name`.
-    pub bind_name: String,
-    pub bind_password: SecretString,
+    pub transport: Transport,
+    pub bind: Bind,
     /// The domain's base, to be held against the controller's default naming context; `None`: that one, unchecked.
     pub base_dn: Option<Dn>,
     /// PEM file of the certificates to trust instead of the system's.
@@ -52,21 +73,21 @@ pub struct LdapOptions {
 }
 
 impl LdapOptions {
-    /// Options with the system's certificates, the controller's own base and the default time limit.
+    /// A simple bind over LDAPS; otherwise as [`LdapOptions::over`].
     #[must_use]
     pub fn new(url: impl Into<String>, bind_name: impl Into<String>, bind_password: SecretString) -> Self {
-        Self {
-            url: url.into(),
-            bind_name: bind_name.into(),
-            bind_password,
-            base_dn: None,
-            ca_file: None,
-            timeout_ms: limits::LDAP_TIMEOUT_MS,
-        }
+        let bind = Bind::Simple { name: bind_name.into(), password: bind_password };
+        Self::over(url, Transport::Ldaps, bind)
+    }
+
+    /// Options with the system's certificates, the controller's own base and the default time limit.
+    #[must_use]
+    pub fn over(url: impl Into<String>, transport: Transport, bind: Bind) -> Self {
+        Self { url: url.into(), transport, bind, base_dn: None, ca_file: None, timeout_ms: limits::LDAP_TIMEOUT_MS }
     }
 }
 
-/// A directory behind LDAPS. Shared by reference; calls run side by side on one connection.
+/// A directory behind LDAP. Shared by reference; calls run side by side on one connection.
 pub struct LdapDirectory {
     options: LdapOptions,
     settings: LdapConnSettings,
@@ -81,13 +102,10 @@ struct State {
 }
 
 impl LdapDirectory {
-    /// Reads the certificates; connects at the first call. Errors (`EndpointUnavailable`): a URL that is not
-    /// `ldaps://`, certificates that cannot be read.
+    /// Reads the certificates; connects at the first call. Errors (`EndpointUnavailable`): a URL that does not fit the
+    /// transport, a password over a connection that is not encrypted, certificates that cannot be read.
     pub fn new(options: LdapOptions) -> Result<Self, Error> {
-        if !options.url.starts_with("ldaps://") {
-            let text = format!("'{}' is no ldaps:// URL; the directory is reached over TLS only", options.url);
-            return Err(Error::Unreachable { code: Code::EndpointUnavailable, text });
-        }
+        transport::check(&options)?;
         let settings = LdapConnSettings::new().set_config(tls::client_config(options.ca_file.as_deref())?);
         Ok(Self { options, settings, state: Mutex::default() })
     }

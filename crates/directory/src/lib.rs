@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `access` | the traits [`Read`] and [`Write`] and what they take and give |
 //! | `filter` | [`Filter`], and the one place that escapes (RFC 4515) |
-//! | [`ldap`] | the adapter on LDAPS |
+//! | [`ldap`] | the adapter on LDAP, over TLS or Kerberos |
 //! | [`errors`] | result code and diagnostic text to [`Code`] |
 //! | [`accounts`] | AD's facts about accounts: control bits, object classes, the filter that finds accounts |
 //! | [`uniqueness`] | who holds a value that must be unique |
 //! | [`password`] | first passwords |
+//! | [`schema`] | the live schema |
+//! | [`security`] | security descriptors, and what they grant |
 //! | [`conformance`] | what every directory behind the traits must do, as functions that a test crate runs |
 
 pub mod accounts;
@@ -16,6 +18,8 @@ pub mod conformance;
 pub mod errors;
 pub mod ldap;
 pub mod password;
+pub mod schema;
+pub mod security;
 pub mod uniqueness;
 
 mod access;

@@ -105,7 +105,8 @@ impl Run<'_> {
         if self.person.link.is_none() && (!left || matching.is_empty()) {
             return Evaluation::Skip(Code::NotLinked, self.warnings);
         }
-        Evaluation::Send(Box::new(self.account_only(matching)))
+        let delete = self.prepared.delete_action == DeleteAction::Delete && self.person.link.is_some();
+        Evaluation::Send(Box::new(DesiredState { delete, ..self.account_only(matching) }))
     }
 
     /// The usable matching rules, and what is wrong with the person as far as matching goes.
@@ -150,6 +151,7 @@ impl Run<'_> {
         state.if_absent = if creates { IfAbsent::Create } else { IfAbsent::Skip };
         state.extent = Extent::Everything;
         (state.account, state.container, state.manager) = (account, container, manager);
+        state.rename = self.rename(cn.as_deref());
         (state.attributes, state.cn) = (attributes, cn);
         state.warnings = std::mem::take(&mut self.warnings);
         Ok(state)
@@ -165,13 +167,16 @@ impl Run<'_> {
             link: person.link.clone(),
             matching,
             account: DesiredAccount::Disabled,
+            delete: false,
             if_absent: IfAbsent::Skip,
             extent: Extent::AccountOnly,
             attributes: Vec::new(),
             cn: None,
+            rename: None,
             container: DesiredContainer { mapped: None, default: prepared.container.clone(), may_move: false },
             manager: None,
             must_change_password: prepared.must_change_password,
+            initial_password: prepared.initial_password,
             enable_found_disabled: prepared.enable_found_disabled,
             last_left_enabled: person.confirmed.as_ref().and_then(|confirmed| confirmed.enabled),
             failure: None,
@@ -230,12 +235,20 @@ impl Run<'_> {
 
     fn cn(&self) -> Result<Option<String>, Failure> {
         let Some(row) = &self.prepared.cn else { return Ok(None) };
-        if self.person.link.is_some() {
+        let is_new = self.person.link.is_none();
+        if !is_new && row.apply == Apply::OnCreate {
             return Ok(None);
         }
-        let text = self.one(row)?.or_else(|| row.default_value.clone()).unwrap_or_default();
+        // Nobody is renamed for want of a value.
+        let text = self.one(row)?.or_else(|| row.default_value.clone().filter(|_| is_new)).unwrap_or_default();
         let cut = part(text.trim().into(), 0, CN_UNITS_MAX).trim_end().to_owned();
         Ok((!cut.is_empty()).then_some(cut))
+    }
+
+    /// Semantics `move`: whether an account may be given the name, where the mapping says so.
+    fn rename(&self, cn: Option<&str>) -> Option<MayWrite> {
+        let row = self.prepared.cn.as_ref().filter(|row| row.apply == Apply::Always)?;
+        Some(self.may_write(row, &[cn?.to_owned()]))
     }
 
     /// The one value of a row that has no list.

@@ -5,6 +5,7 @@
 //! [`rollcall_model::plan::Warning`] that names the record's field or the target's attribute. Time and randomness do not
 //! occur; the same input gives the same output.
 
+pub mod budget;
 pub mod default_mapping;
 pub mod evaluate;
 mod expression;

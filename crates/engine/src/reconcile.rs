@@ -16,7 +16,7 @@ use rollcall_model::plan::{
 use rollcall_model::{Code, Dn};
 
 pub use result::{Happened, confirmed, happened, manager_after_create};
-pub use writes::{fallback_cn, properties, with_cn, without};
+pub use writes::{fallback_cn, moved_to, properties, with_cn, without};
 
 /// `userAccountControl` (MS-ADTS 2.2.16).
 const ACCOUNT_CONTROL: &str = "userAccountControl";
@@ -138,9 +138,11 @@ fn create(desired: &DesiredState) -> Result<Write, Failure> {
         .filter(|own| !own.values.is_empty() && !own.name.eq_ignore_ascii_case(target::CN))
         .map(|own| AddAttribute { name: own.name.clone(), values: own.values.clone(), mandatory: own.mandatory })
         .collect();
-    let enabled = desired.account != DesiredAccount::Disabled;
+    // AD refuses to enable an account that has no password.
+    let enabled = desired.account != DesiredAccount::Disabled && desired.initial_password.is_generated();
     let must_change_password = desired.must_change_password;
-    let request = WriteRequest::Add { container, cn, attributes, enabled, must_change_password };
+    let initial_password = desired.initial_password;
+    let request = WriteRequest::Add { container, cn, attributes, enabled, must_change_password, initial_password };
     Ok(Write { action: Action::Create, request })
 }
 
@@ -148,11 +150,16 @@ fn has_value(values: &[String]) -> bool {
     values.iter().any(|value| !value.is_empty())
 }
 
-/// An account that is there: disable, move, modify, enable, each where it is called for.
+/// An account that is there: deleted; or disable, move, modify, enable, each where it is called for.
 fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing: Standing, plan: &mut Plan) {
     if entry.is_protected() {
         let reason = format!("{} is protected (adminCount or isCriticalSystemObject) and is never written", entry.dn);
         plan.verdict = Verdict::Failed(Failure::new(Code::ProtectedAccount, None, reason));
+        return;
+    }
+    if desired.delete && desired.link.as_ref().is_some_and(|link| link.guid == entry.guid) {
+        let request = WriteRequest::Delete { guid: entry.guid, dn: entry.dn.clone() };
+        plan.writes.push(Write { action: Action::Delete, request });
         return;
     }
     let Some(bits) = entry.account_control() else {
@@ -211,12 +218,29 @@ fn account_write(action: Action, entry: &Entry, dn: &Dn, bits: u32) -> Write {
     Write { action, request }
 }
 
-/// Semantics `move`. Yields the name the account has from then on.
+/// Semantics `move`: another container and another name are one request. Yields the name the account has from then on.
 fn relocate(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mut Plan) -> Dn {
-    let Some(wanted) = desired.container.mapped.as_deref().map(Dn::from_directory) else { return entry.dn.clone() };
+    let container = other_container(desired, entry, standing, plan);
+    let (may_rename, cn) = other_name(desired, entry, standing, plan);
+    let (action, container) = match (container, entry.dn.parent()) {
+        (Some(container), _) => (Action::Move, container),
+        (None, Some(found)) if cn.is_some() => (Action::Rename, found),
+        _ => return entry.dn.clone(),
+    };
+    // Where the name is ours to choose it may give way to one that is taken in the new container.
+    let cn = cn.or_else(|| entry.dn.leaf_value().filter(|_| may_rename));
+    let request = WriteRequest::Move { guid: entry.guid, dn: entry.dn.clone(), container, cn };
+    let after = moved_to(&request).unwrap_or_else(|| entry.dn.clone());
+    plan.writes.push(Write { action, request });
+    after
+}
+
+/// The container that the account is to be moved to.
+fn other_container(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mut Plan) -> Option<Dn> {
+    let wanted = desired.container.mapped.as_deref().map(Dn::from_directory)?;
     let found = entry.dn.parent();
     if found.as_ref().is_some_and(|found| found.same_as(&wanted)) {
-        return entry.dn.clone();
+        return None;
     }
     if standing == Standing::Known && !desired.container.may_move {
         plan.drift.push(PropertyChange {
@@ -224,12 +248,26 @@ fn relocate(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mu
             old: found.map(|found| found.as_str().to_owned()).into_iter().collect(),
             new: vec![wanted.as_str().to_owned()],
         });
-        return entry.dn.clone();
+        return None;
     }
-    let moved = Dn::from_directory(&format!("{},{wanted}", entry.dn.rdn()));
-    let request = WriteRequest::Move { guid: entry.guid, dn: entry.dn.clone(), container: wanted };
-    plan.writes.push(Write { action: Action::Move, request });
-    moved
+    Some(wanted)
+}
+
+/// Whether the account's name is ours, and the one it is to be given. Compared exactly: another case is another name.
+/// The name that an account got because its own was taken is as good as its own.
+fn other_name(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mut Plan) -> (bool, Option<String>) {
+    let (Some(may_write), Some(wanted)) = (desired.rename, desired.cn.as_ref()) else { return (false, None) };
+    let may_rename = standing.may_write(may_write);
+    let found = entry.dn.leaf_value();
+    if found.as_ref().is_some_and(|found| found == wanted || *found == fallback_cn(desired)) {
+        return (may_rename, None);
+    }
+    if may_rename {
+        return (true, Some(wanted.clone()));
+    }
+    let old = found.into_iter().collect();
+    plan.drift.push(PropertyChange { name: target::CN.to_owned(), old, new: vec![wanted.clone()] });
+    (false, None)
 }
 
 /// Semantics `comparison`, `may-write`, `null-empty`: every change in one modify.

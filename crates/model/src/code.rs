@@ -68,6 +68,7 @@ codes! {
     DeleteIgnored, 4, Reason, "The job is set to do nothing on DELETE", "None, or set the job's delete action";
     NotLinked, 5, Reason, "DELETE applies to linked accounts only, and this person has none", "None";
     Superseded, 6, Reason, "A later operation replaced every value of this one", "None";
+    BudgetSpent, 7, Reason, "The job's budget of disables, deletes, moves and clears is spent; this change waits", "Look at what is waiting; then `rollcall job release`, or wait until the budget is free again";
 
     UnableToResolveReferenceAttributeValue, 20, Warning, "The manager has no account yet; it is set once there is one", "Send the manager's record, or give the manager's account its matching value";
     SelfReference, 21, Warning, "A person cannot be their own manager", "Correct the manager in the source";
@@ -76,6 +77,8 @@ codes! {
     SeveralValuesOfOneType, 24, Warning, "Several elements have the same type; the primary one, or else the first, counts", "Send one element of each type";
     UnknownAttributeIgnored, 25, Warning, "An attribute that no mapping knows was kept and otherwise ignored", "Map the attribute, or do not send it";
     Drift, 26, Warning, "The directory differs from what was last confirmed; it is reported, not overwritten", "Correct the directory, or ask for a re-evaluation";
+    AttributeDeniedByLocalPolicy, 27, Warning, "The agent's own policy forbids an attribute; everything else was applied", "Change the agent's policy, or do not map the attribute";
+    DisabledInsteadOfDeleted, 28, Warning, "The job asks for deletion and the agent's own policy forbids it; the account was disabled", "Allow `delete` in the agent's policy, or set the job's delete action to disable";
 
     AttributeValidationFailed, 40, Permanent, "An attribute has the wrong type or an impossible value", "Correct the record at the place named";
     ImportSkipped, 41, Permanent, "The record has no value for the matching attribute", "Send the attribute";
@@ -100,6 +103,7 @@ codes! {
     PasswordRefused, 71, Permanent, "The directory refused three generated passwords", "Look at the domain's password policy and filters";
     DirectoryRefused, 72, Permanent, "The directory refused the request", "Look at the result code and text";
     NotYetReplicated, 73, Transient, "The account is not on the writing controller yet", "Wait for replication";
+    NoIdentifiersLeft, 74, Transient, "The controller has no identifiers (RIDs) left for new accounts", "Bring the domain's RID master back, or seize its role";
 
     StalePlan, 80, Transient, "The account changed between looking and writing", "None: it is looked at again";
     DirectoryBusy, 81, Transient, "The directory is busy", "None, if it passes";

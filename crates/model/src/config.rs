@@ -65,6 +65,27 @@ pub enum DeleteAction {
     Off,
     #[default]
     Disable,
+    /// Deletes it where the agent's own policy lets it, else disables it.
+    Delete,
+}
+
+/// Whether a new account gets a password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InitialPassword {
+    /// One that nobody knows, in the add itself.
+    #[default]
+    Generated,
+    /// None: the account is made disabled, and whoever sets its password enables it.
+    None,
+}
+
+impl InitialPassword {
+    /// For frames that an agent of protocol 1 must be able to read.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        *self == Self::Generated
+    }
 }
 
 /// Whether waiting operations are worked on.
@@ -103,13 +124,25 @@ pub struct JobConfig {
     /// Whether a new account must change its password at first logon.
     #[serde(default)]
     pub must_change_password: bool,
+    /// Whether a new account gets a password at all.
+    #[serde(default)]
+    pub initial_password: InitialPassword,
     /// Whether an inactive person without an account gets a disabled one.
     #[serde(default)]
     pub create_inactive: bool,
     /// Whether an account that somebody else disabled is enabled again.
     #[serde(default)]
     pub enable_found_disabled: bool,
+    /// Disables, deletes, moves of linked accounts and clears in 24 hours, after which the rest waits to be released;
+    /// `None`: as many as come.
+    #[serde(default = "budget_default")]
+    pub budget: Option<u32>,
     pub mappings: Vec<Mapping>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of the setting")]
+fn budget_default() -> Option<u32> {
+    Some(crate::limits::BUDGET_DEFAULT)
 }
 
 impl JobConfig {

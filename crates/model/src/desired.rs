@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Apply;
+use crate::config::{Apply, InitialPassword};
 use crate::ids::{ObjectGuid, PersonId, Version};
 use crate::person::Link;
 use crate::plan::{Failure, Warning};
@@ -18,6 +18,9 @@ pub struct DesiredState {
     /// Where to look for the account of a person without a link, in order of precedence. Never empty.
     pub matching: Vec<MatchRule>,
     pub account: DesiredAccount,
+    /// The linked account is to be deleted. Where the agent's own policy forbids it, `account` says what is done instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
     /// What to do where no account exists.
     pub if_absent: IfAbsent,
     /// Whether more than the account's state may be written.
@@ -25,10 +28,16 @@ pub struct DesiredState {
     pub attributes: Vec<DesiredAttribute>,
     /// Naming attribute of a new account; `None` only where `extent` is `AccountOnly`.
     pub cn: Option<String>,
+    /// Whether an existing account may be given `cn` as its name; `None`: it is written on create only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename: Option<MayWrite>,
     pub container: DesiredContainer,
     pub manager: Option<DesiredManager>,
     /// Whether a new account must change its password at first logon.
     pub must_change_password: bool,
+    /// Whether a new account gets a password; without one it is made disabled, whatever `account` says.
+    #[serde(default, skip_serializing_if = "InitialPassword::is_generated")]
+    pub initial_password: InitialPassword,
     /// Whether an account found disabled though we last left it enabled is enabled again (job setting).
     pub enable_found_disabled: bool,
     /// Whether we last left the account enabled (from the confirmed outcome), to tell a hand-made disable.

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod outcome;
 pub mod person;
 pub mod plan;
+pub mod schema;
 pub mod source;
 pub mod time;
 

@@ -45,13 +45,43 @@ limits! {
     /// Frames between service and agent.
     FRAME_BYTES_MAX: usize = 4 * 1024 * 1024, "bytes";
     /// Persons in one work frame.
-    WORK_BATCH_PERSONS_MAX: usize = 50, "persons";
+    WORK_BATCH_PERSONS_MAX: usize = 100, "persons";
     /// Persons given to an agent and not reported yet.
-    WORK_OUTSTANDING_PERSONS_MAX: usize = 100, "persons";
+    WORK_OUTSTANDING_PERSONS_MAX: usize = 600, "persons";
+    /// Estimated directory time of what is given to an agent, beyond which no more than two frames' persons are.
+    WORK_OUTSTANDING_MS_MAX: i32 = 2_000, "milliseconds";
+    /// Urgent persons given to an agent and not reported yet, beside the others.
+    WORK_URGENT_PERSONS_MAX: usize = 100, "persons";
+    /// Due persons read ahead of what is given out.
+    WORK_READ_AHEAD_PERSONS_MAX: usize = 400, "persons";
+    /// Waiting operations read ahead of what is merged.
+    MERGE_READ_AHEAD_OPERATIONS_MAX: usize = 2_000, "operations";
+    /// How long the settings of jobs are used before they are read again.
+    JOBS_AGE_MS_MAX: i64 = 400, "milliseconds";
+    /// How often a worker looks whether an agent is to be drained, to log otherwise or to make a new key.
+    AGENT_WISHES_MS: i64 = 2_000, "milliseconds";
+    /// Longest wait for an agent's answer whether accounts have changed, before they are read.
+    LOOK_ANSWER_MS_MAX: i64 = 2_000, "milliseconds";
+    /// Numbers that a controller may have given out since an account was last asked about; beyond it everything is asked anew.
+    STANDING_CHANGES_MAX: i64 = 5_000, "update sequence numbers";
+    /// Accounts whose `uSNChanged` is remembered.
+    STANDING_ACCOUNTS_MAX: usize = 1_000_000, "accounts";
+    /// How long no connected agent may have the writing controller before another one becomes it.
+    CONTROLLER_SWITCH_MS: i64 = 15_000, "milliseconds";
+    /// How long, after the writing controller was changed, what is not found there may still be on its way.
+    REPLICATION_WAIT_MS_MAX: i64 = 60_000, "milliseconds";
+    /// Longest wait for an agent to hand a domain over.
+    RELEASE_MS_MAX: i64 = 15_000, "milliseconds";
     /// Operations merged in one transaction.
     MERGE_BATCH_OPERATIONS_MAX: usize = 500, "operations";
     /// Non-final operations of one job before intake answers that the bucket is full.
     JOB_WAITING_OPERATIONS_MAX: i64 = 2_000_000, "operations";
+    /// Disables, deletes, moves of linked accounts and clears of one job in 24 hours, as shipped.
+    BUDGET_DEFAULT: u32 = 500, "writes";
+    /// How long a budgeted write counts.
+    BUDGET_WINDOW_MS: i64 = 86_400_000, "milliseconds";
+    /// Shortest wait of somebody whom the budget holds back.
+    BUDGET_WAIT_MS_MIN: i64 = 60_000, "milliseconds";
     /// Life of an access token.
     TOKEN_LIFE_S: i64 = 3_600, "seconds";
     /// Life of an enrolment token.
@@ -60,6 +90,16 @@ limits! {
     IDEMPOTENCY_LIFE_S: i64 = 86_400, "seconds";
     /// Length of an `Idempotency-Key`.
     IDEMPOTENCY_KEY_CHARS_MAX: usize = 255, "characters";
+    /// Writes that an agent has under way at the controller at once; of one person never more than one.
+    WRITES_OUTSTANDING_MAX: usize = 4, "writes";
+    /// Batches of persons that are looked up and planned while another is written.
+    BATCHES_AHEAD_MAX: usize = 2, "batches";
+    /// Batches that an agent has in hand in one lane, those being reported included.
+    BATCHES_IN_HAND_MAX: usize = 6, "batches";
+    /// Questions of the service about accounts that an agent answers at once.
+    SEARCHES_OUTSTANDING_MAX: usize = 2, "searches";
+    /// Accounts in one answer to what has changed; where there are more, nothing is concluded from absence.
+    LOOK_SEEN_MAX: usize = 50_000, "accounts";
     /// Silence of an agent about work given to it, after which it is given out anew.
     WORK_ANSWER_MS_MAX: i64 = 60_000, "milliseconds";
     /// How often a worker looks for work that nobody announced.
@@ -74,19 +114,40 @@ limits! {
     LEASE_RENEWAL_MS: i64 = 1_500, "milliseconds";
     /// Longest wait for one LDAP answer.
     LDAP_TIMEOUT_MS: i64 = 10_000, "milliseconds";
+    /// One frame of an LDAP connection that Kerberos encrypts.
+    SEALED_FRAME_BYTES_MAX: usize = 1024 * 1024, "bytes";
+    /// A controller's answer to one step of a Kerberos bind.
+    BIND_ANSWER_BYTES_MAX: usize = 256 * 1024, "bytes";
+    /// A keytab.
+    KEYTAB_BYTES_MAX: usize = 1024 * 1024, "bytes";
+    /// A proxy's answer to CONNECT, up to its empty line.
+    PROXY_ANSWER_BYTES_MAX: usize = 16 * 1024, "bytes";
+    /// Longest wait for that answer.
+    PROXY_ANSWER_MS_MAX: u64 = 10_000, "milliseconds";
     /// How long a write without an answer may still be under way at the controller before a look that does not find it
     /// is believed.
     LATE_WRITE_MS: u64 = 2_000, "milliseconds";
+    /// How long a part of the agent may not run before its watchdog is told nothing.
+    AGENT_SILENCE_MS_MAX: u64 = 10_000, "milliseconds";
+    /// How long work in hand may bring forth nothing before it counts as stuck: more than a batch takes whose every write
+    /// gets no answer.
+    AGENT_STUCK_MS_MAX: u64 = 600_000, "milliseconds";
     /// Silence after which a link counts as dead.
     LINK_SILENCE_MS_MAX: i64 = 15_000, "milliseconds";
     /// First wait before a transient failure is tried again.
     RETRY_FIRST_MS: i64 = 2_000, "milliseconds";
     /// Longest such wait.
     RETRY_MS_MAX: i64 = 600_000, "milliseconds";
+    /// Longest wait before an account is looked for again that replication has not brought yet.
+    RETRY_REPLICATED_MS_MAX: i64 = 8_000, "milliseconds";
     /// Tries of one plan that turns out stale before it counts as a transient failure.
     STALE_PLAN_TRIES_MAX: u32 = 3, "tries";
     /// Tries to find a password that the directory takes.
     PASSWORD_TRIES_MAX: u32 = 3, "tries";
+    /// Length of a filter of what is logged.
+    LOG_FILTER_CHARS_MAX: usize = 512, "characters";
+    /// How often the service looks whether its certificate files have changed.
+    CERTIFICATE_LOOK_MS: u64 = 10_000, "milliseconds";
     /// Failed token requests of one client in a minute before it is told to wait.
     TOKEN_FAILURES_PER_MINUTE_MAX: u32 = 30, "requests";
     /// Tries of one request by the command-line client.
@@ -111,6 +172,26 @@ limits! {
     CLIENT_POLL_MS_MAX: u64 = 5_000, "milliseconds";
     /// Unfinished uploads looked at before the next wait.
     CLIENT_POLL_UNFINISHED_MAX: usize = 8, "uploads";
+    /// How long uploads are gathered for one commit of SQLite while others wait.
+    GROUP_COMMIT_MS_MAX: u64 = 5, "milliseconds";
+    /// Rows after which such a commit is made.
+    GROUP_COMMIT_ROWS_MAX: usize = 1_000, "rows";
+    /// Pages of 4 KiB in SQLite's write-ahead log that are not in its file yet, after which they are copied.
+    CHECKPOINT_PAGES: i64 = 4_000, "pages";
+    /// Pages in the write-ahead log after which writers wait until it begins anew.
+    CHECKPOINT_PAGES_MAX: i64 = 16_000, "pages";
+    /// Shortest time between two looks at the write-ahead log.
+    CHECKPOINT_PAUSE_MS: u64 = 100, "milliseconds";
+    /// Size of a CSV file that `rollcall upload` reads.
+    CSV_FILE_BYTES_MAX: usize = 1024 * 1024 * 1024, "bytes";
+    /// Columns of a CSV file.
+    CSV_COLUMNS_MAX: usize = 1_000, "columns";
+    /// Length of a column's name in a CSV file.
+    CSV_HEADER_CHARS_MAX: usize = 256, "characters";
+    /// Length of a cell of a CSV file.
+    CSV_CELL_CHARS_MAX: usize = 65_536, "characters";
+    /// Problems of a CSV file that are shown; the others are counted.
+    CSV_PROBLEMS_SHOWN_MAX: usize = 20, "problems";
 }
 
 // Two lost renewals must not stop the writing.

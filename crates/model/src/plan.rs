@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
+use crate::config::InitialPassword;
 use crate::dn::Dn;
 use crate::ids::ObjectGuid;
 
@@ -44,13 +45,15 @@ pub enum Action {
     Disable,
     Enable,
     Move,
+    Rename,
+    Delete,
     /// No write: a decision to make none, or a failure before any.
     Other,
 }
 
 impl Action {
     pub const ALL: &'static [Self] =
-        &[Self::Create, Self::Update, Self::Disable, Self::Enable, Self::Move, Self::Other];
+        &[Self::Create, Self::Update, Self::Disable, Self::Enable, Self::Move, Self::Rename, Self::Delete, Self::Other];
 
     /// What the store holds.
     #[must_use]
@@ -62,6 +65,8 @@ impl Action {
             Self::Enable => 4,
             Self::Move => 5,
             Self::Other => 6,
+            Self::Rename => 7,
+            Self::Delete => 8,
         }
     }
 
@@ -70,13 +75,14 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.number() == number)
     }
 
-    /// Graph's `provisioningAction`, which knows neither enable nor move (wire contract 4.2).
+    /// Graph's `provisioningAction`, which knows neither enable nor move nor rename (wire contract 4.2).
     #[must_use]
     pub fn graph_name(self) -> &'static str {
         match self {
             Self::Create => "create",
-            Self::Update | Self::Enable | Self::Move => "update",
+            Self::Update | Self::Enable | Self::Move | Self::Rename => "update",
             Self::Disable => "disable",
+            Self::Delete => "delete",
             Self::Other => "other",
         }
     }
@@ -88,13 +94,32 @@ impl Action {
 pub enum WriteRequest {
     /// One add with everything in it; the agent puts the password and the account control in as it sends it.
     #[serde(rename_all = "camelCase")]
-    Add { container: Dn, cn: String, attributes: Vec<AddAttribute>, enabled: bool, must_change_password: bool },
+    Add {
+        container: Dn,
+        cn: String,
+        attributes: Vec<AddAttribute>,
+        enabled: bool,
+        must_change_password: bool,
+        #[serde(default, skip_serializing_if = "InitialPassword::is_generated")]
+        initial_password: InitialPassword,
+    },
     /// Addressed by GUID.
     #[serde(rename_all = "camelCase")]
     Modify { guid: ObjectGuid, dn: Dn, changes: Vec<AttributeChange> },
-    /// To another container, under the same name. Addressed by GUID.
+    /// To another container, to another name, or both at once. Addressed by GUID.
     #[serde(rename_all = "camelCase")]
-    Move { guid: ObjectGuid, dn: Dn, container: Dn },
+    Move {
+        guid: ObjectGuid,
+        dn: Dn,
+        /// Where it is from then on; where it already is, if only the name changes.
+        container: Dn,
+        /// The new name; `None`: it keeps the one it has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cn: Option<String>,
+    },
+    /// The object alone, never a tree. Addressed by GUID.
+    #[serde(rename_all = "camelCase")]
+    Delete { guid: ObjectGuid, dn: Dn },
 }
 
 /// An attribute of an add.

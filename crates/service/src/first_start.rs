@@ -133,8 +133,10 @@ pub(crate) fn new_job_config() -> JobConfig {
         clearable_sources: Vec::new(),
         empty_is_value: false,
         must_change_password: false,
+        initial_password: rollcall_model::config::InitialPassword::Generated,
         create_inactive: false,
         enable_found_disabled: false,
+        budget: Some(rollcall_model::limits::BUDGET_DEFAULT),
         mappings: rollcall_engine::default_mapping::default_mapping(),
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rollcall_model::ids::NodeId;
 use rollcall_model::{Clock, Random};
@@ -84,7 +83,8 @@ impl Service {
     /// `server.stop_timeout_s` to end.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let config = &self.state.config;
-        let tls = RustlsConfig::from_config(tls::server_config(config, &*self.state.clock)?);
+        let certificate = tls::Reloader::start(config, &self.state.clock)?;
+        let tls = certificate.serving();
         let listeners = listen(config)?;
         let router = self.router();
         let handle = Handle::new();
@@ -93,6 +93,7 @@ impl Service {
             let server = axum_server::from_tcp_rustls(listener, tls.clone()).map_err(Error::Server)?;
             servers.spawn(server.handle(handle.clone()).serve(router.clone().into_make_service()));
         }
+        let renewal = tokio::spawn(certificate.run());
         tracing::info!(url = config.server.public_url, store = self.state.store.engine(), "serving");
         tokio::pin!(shutdown);
         let ended = tokio::select! {
@@ -101,6 +102,7 @@ impl Service {
         };
         tracing::info!("stopping");
         handle.graceful_shutdown(Some(Duration::from_secs(config.server.stop_timeout_s)));
+        renewal.abort();
         self.state.hub.stop().await;
         let mut result = ended.map_or(Ok(()), served);
         while let Some(ended) = servers.join_next().await {

@@ -1,5 +1,8 @@
 //! The service's certificate: the one configured, or one under a development CA of its own.
 
+mod reload;
+mod validity;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +13,12 @@ use rollcall_model::{Clock, Timestamp};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
 use crate::files::{self, Mode};
 use crate::{Error, moment};
+pub(crate) use reload::Reloader;
 
 /// Hosts that existing clients have built in; they are pointed here by the name resolution of the customer's network.
 const CLIENT_HOSTS: &[&str] = &["localhost", "login.microsoftonline.com", "graph.microsoft.com"];
@@ -21,18 +26,35 @@ const CA_LIFE_DAYS: i64 = 3_650;
 const LEAF_LIFE_DAYS: i64 = 397;
 const DAY_MS: i64 = 86_400_000;
 
+/// A certificate that can be served, and what is told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Arc<ServerConfig>,
+    /// SHA-256 of the certificate's DER, in hexadecimal, as browsers and `openssl x509 -fingerprint -sha256` have it but
+    /// for the colons.
+    pub(crate) fingerprint: String,
+    /// `notAfter`.
+    pub(crate) ends: Timestamp,
+}
+
 /// What the listeners present. Without a configured certificate the CA is `tls/ca.pem` in the data folder, made once;
 /// the certificate under it is made at every start and never stored.
-pub(crate) fn server_config(config: &Config, clock: &dyn Clock) -> Result<Arc<ServerConfig>, Error> {
+fn load(config: &Config, clock: &dyn Clock) -> Result<Loaded, Error> {
     let (certificates, key) = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => (read_pem(certificate)?, read_pem(key)?),
         _ => development(config, clock)?,
     };
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&certificates)
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::Tls(format!("tls.certificate is no PEM file of certificates: {error}")))?;
-    let key = PrivateKeyDer::from_pem_slice(&key)
+    load_pair(&certificates, &key)
+}
+
+/// The PEM of a chain and of its key.
+fn load_pair(certificates: &[u8], key: &[u8]) -> Result<Loaded, Error> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Tls(format!("tls.certificate is no PEM file of certificates: {error}")))?;
+    let none = || Error::Tls("tls.certificate has no certificate in it: put the chain there, as PEM".to_owned());
+    let leaf = chain.first().ok_or_else(none)?.clone();
+    let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|error| Error::Tls(format!("tls.key is no PEM file with a private key: {error}")))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut server = ServerConfig::builder_with_provider(provider)
@@ -43,7 +65,10 @@ pub(crate) fn server_config(config: &Config, clock: &dyn Clock) -> Result<Arc<Se
         .map_err(|error| Error::Tls(format!("tls.certificate and tls.key do not fit together: {error}")))?;
     // HTTP/1.1 alone: agents upgrade to WebSocket, and every published client speaks it.
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(server))
+    let (_, ends) = validity::of(&leaf)
+        .ok_or_else(|| Error::Tls("tls.certificate: its period of validity cannot be read".to_owned()))?;
+    let fingerprint = data_encoding::HEXLOWER.encode(&Sha256::digest(&leaf));
+    Ok(Loaded { config: Arc::new(server), fingerprint, ends })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
@@ -119,12 +144,12 @@ mod tests {
         let mut config = Config::default();
         config.data.dir = folder.path().to_owned();
         let ca = folder.path().join("tls/ca.pem");
-        server_config(&config, &SystemClock).unwrap();
+        load(&config, &SystemClock).unwrap();
         let first = files::read(&ca).unwrap().unwrap();
-        server_config(&config, &SystemClock).unwrap();
+        load(&config, &SystemClock).unwrap();
         assert_eq!(files::read(&ca).unwrap().unwrap(), first);
         config.tls.certificate = Some(ca);
         config.tls.key = Some(folder.path().join("missing"));
-        assert!(server_config(&config, &SystemClock).unwrap_err().to_string().contains("missing"));
+        assert!(load(&config, &SystemClock).unwrap_err().to_string().contains("missing"));
     }
 }

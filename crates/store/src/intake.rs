@@ -35,6 +35,8 @@ pub struct NewOperation {
     pub bulk_id: Option<String>,
     /// `active` is false, or DELETE: ahead of the others.
     pub urgent: bool,
+    /// First half of the SHA-256 of its canonical `data`: two operations with the same one bring the same.
+    pub data: [u8; 16],
 }
 
 /// What became of a request.
@@ -73,7 +75,7 @@ pub struct OperationRow {
     pub code: Option<Code>,
     /// From the log row that decided it.
     pub reason: Option<String>,
-    /// Every log row of its person at the version it ended with.
+    /// Every log row of its person at the version it ended with; of those that say that nothing was to be done, its own.
     pub logs: Vec<LogId>,
     /// The operation (upload, index) in whose write this one's values went.
     pub merged_into: Option<(UploadId, i32)>,

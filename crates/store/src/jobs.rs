@@ -65,6 +65,10 @@ pub trait Jobs: Send + Sync {
     /// `false` for an unknown job.
     async fn set_job_state(&self, tenant: TenantId, id: &JobId, state: JobState, audit: &Audit) -> Result<bool, Error>;
 
+    /// A number that every change of any job raises, on whatever node. Read it before the jobs: as long as it stays the
+    /// same, they are as they were.
+    async fn jobs_version(&self) -> Result<i64, Error>;
+
     async fn job_counts(&self, id: &JobId) -> Result<JobCounts, Error>;
 
     /// Operations without a final state, of all tenants. Reads an index of those alone.

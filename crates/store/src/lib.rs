@@ -6,6 +6,7 @@
 //! [`Fenced::Stale`] where that lease has passed to another.
 
 pub mod agents;
+pub mod budget;
 pub mod conformance;
 pub mod identity;
 pub mod intake;
@@ -14,7 +15,8 @@ pub mod log;
 mod sql;
 pub mod work;
 
-pub use agents::{Agent, Agents, Lease, LeaseHolder, NewEnrolment};
+pub use agents::{Agent, Agents, ControllerBefore, Draining, Lease, LeaseHolder, NewEnrolment};
+pub use budget::{Admission, BudgetRest, BudgetSettled, BudgetState, BudgetWanted, Budgets};
 pub use identity::{
     Application, Audit, Identity, NewApplication, NewSecret, RoleGrant, SealedKey, Secret, ServicePrincipal, Tenant,
 };
@@ -24,7 +26,10 @@ pub use log::{
     CompareOperator, LogDetails, LogField, LogFilter, LogOrder, LogQuery, LogRow, LogStatus, LogValue, Logs,
 };
 pub use sql::{SQLITE_FILE_NAME, SqlStore, open};
-pub use work::{ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, Work};
+pub use work::{
+    ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, RestingPerson,
+    UnchangedBatch, UnchangedRow, Work,
+};
 
 use rollcall_model::Timestamp;
 
@@ -38,6 +43,9 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// The database has no room left. What was being stored is not; it may be tried again once there is room.
+    #[error("the database's disk is full: {doing} failed")]
+    NoSpace { doing: &'static str },
     /// A migration is unknown, changed or failed.
     #[error("the database's schema cannot be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
@@ -52,6 +60,19 @@ pub enum Error {
     Url(String),
 }
 
+impl Error {
+    pub(crate) fn database(doing: &'static str, source: sqlx::Error) -> Self {
+        if is_full(&source) { Self::NoSpace { doing } } else { Self::Database { doing, source } }
+    }
+}
+
+/// Whether the database says that its disk is full: SQLite's `FULL`, and `IOERR_SHMSIZE` where the index of its
+/// write-ahead log cannot grow; PostgreSQL's `disk_full`.
+fn is_full(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| ["13", "4874", "53100"].contains(&code.as_ref()))
+}
+
 /// Whether a transaction under a lease was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -63,7 +84,7 @@ pub enum Fenced<T> {
 
 /// Everything together; what the service is given.
 #[async_trait::async_trait]
-pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents {
+pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets {
     /// Answers when the database does; for `/readyz`.
     async fn ping(&self) -> Result<(), Error>;
 

@@ -1,7 +1,7 @@
 //! The way of a record through the store: merge, claim, record.
 
 use async_trait::async_trait;
-use rollcall_model::ids::{JobId, ObjectGuid, PersonId, TenantId, UploadId, Version};
+use rollcall_model::ids::{ChangeId, JobId, LogId, ObjectGuid, PersonId, TenantId, UploadId, Version};
 use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::person::Person;
 use rollcall_model::{Code, Timestamp};
@@ -22,6 +22,8 @@ pub struct OpenOperation {
     pub person: Option<PersonId>,
     pub version: Option<Version>,
     pub state: OperationState,
+    /// [`crate::NewOperation::data`]; `None` where it was stored before there was one.
+    pub data: Option<[u8; 16]>,
 }
 
 /// A person and when to work on them.
@@ -37,6 +39,33 @@ pub struct PersonUpdate {
     pub urgent: bool,
     /// Why the last attempt failed, `None` after a success. `job retry` looks for permanent ones.
     pub last_code: Option<Code>,
+    /// [`OpenOperation::data`] of the operation that was merged last. Stored by merges only.
+    pub data: Option<[u8; 16]>,
+    /// Schema version of the job under which the last outcome left nothing to do and nothing to tell. Stored by
+    /// outcomes; a merge empties it, and so does whatever breaks the link.
+    pub quiet: Option<i64>,
+    /// Of the record, for those who must not read it ([`RestingPerson`]). Stored by merges only.
+    pub display_name: Option<String>,
+}
+
+/// A linked person of whom nothing is pending and nothing is wrong, with all that an operation with the same `data`
+/// needs; the record is not read for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestingPerson {
+    /// `externalId`, folded.
+    pub key: String,
+    pub person: PersonId,
+    pub version: Version,
+    pub external_id: String,
+    pub display_name: Option<String>,
+    pub guid: ObjectGuid,
+    pub usn_changed: i64,
+    /// `invocationId` of the controller that `usn_changed` was read from.
+    pub controller: String,
+    /// [`PersonUpdate::data`].
+    pub data: [u8; 16],
+    /// [`PersonUpdate::quiet`].
+    pub quiet: i64,
 }
 
 /// A person to be worked on.
@@ -60,7 +89,7 @@ pub struct FinishedOperation {
     /// Row of the operation in whose write it went.
     pub merged_into: Option<i64>,
     /// The log row that says why: [`LogRow::id`].
-    pub log: Option<rollcall_model::ids::LogId>,
+    pub log: Option<LogId>,
 }
 
 /// What a merge changes, all or nothing.
@@ -85,6 +114,33 @@ pub struct RecordBatch {
     pub waits_ended: Vec<PersonId>,
     /// Persons (job, folded `externalId`) whose link was created: whoever waits for them is due at once.
     pub linked: Vec<(JobId, String)>,
+    /// Persons whose account we deleted under this version: outcomes of it and of older ones link them no more.
+    pub unlinked: Vec<(PersonId, Version)>,
+}
+
+/// An operation that left its person as they were: record, link and confirmed values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnchangedRow {
+    /// [`OpenOperation::row`].
+    pub operation: i64,
+    pub person: PersonId,
+    /// The version that is stored.
+    pub version: Version,
+    pub external_id: String,
+    pub log: LogId,
+    pub change: ChangeId,
+    pub source_name: Option<String>,
+    pub guid: Option<ObjectGuid>,
+    pub target_name: Option<String>,
+}
+
+/// Operations of one job that end as `skipped` with [`Code::RedundantExport`], all or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnchangedBatch {
+    pub job: JobId,
+    pub cycle: uuid::Uuid,
+    pub at: Timestamp,
+    pub rows: Vec<UnchangedRow>,
 }
 
 /// Whether an account may be a person's.
@@ -108,6 +164,10 @@ pub trait Work: Send + Sync {
 
     /// Persons of a job by folded `externalId`, with what surrounds them; unknown ones are missing from the answer.
     async fn persons_by_key(&self, job: &JobId, keys: &[String]) -> Result<Vec<PersonUpdate>, Error>;
+
+    /// Those of these people (folded `externalId`) who are at rest: linked and confirmed, nothing due, pending, failed
+    /// or refused, and the last outcome quiet. Their records are not read.
+    async fn resting(&self, job: &JobId, keys: &[String]) -> Result<Vec<RestingPerson>, Error>;
 
     async fn persons_by_id(&self, ids: &[PersonId]) -> Result<Vec<PersonUpdate>, Error>;
 
@@ -138,6 +198,10 @@ pub trait Work: Send + Sync {
     /// are dropped. Under a stale lease the log rows are stored all the same (they tell what reached the directory),
     /// everything else is not, and the answer is `Stale`.
     async fn record(&self, lease: &Lease, batch: &RecordBatch, now: Timestamp) -> Result<Fenced<()>, Error>;
+
+    /// Ends operations that change nothing, with a log row and the counts of each, and touches no person. One that is
+    /// final already stays as it is. Bodies whose operations are all final are dropped. How many it ended.
+    async fn settle_unchanged(&self, lease: &Lease, batch: &UnchangedBatch) -> Result<Fenced<i64>, Error>;
 
     /// Makes persons that failed, or wait for their next try, due now; their number.
     async fn retry(&self, tenant: TenantId, job: &JobId, now: Timestamp, audit: &Audit) -> Result<i64, Error>;

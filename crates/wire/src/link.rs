@@ -16,7 +16,19 @@
 //!   ◄────────── Work ──────────────────
 //!   ─────────── Claims ───────────────►   matching accounts to be linked
 //!   ◄────────── ClaimsAnswer ──────────
+//!   ◄────────── Look ──────────────────   who has changed, who stands as he was
+//!   ─────────── Looked ───────────────►
+//!   ◄────────── Ask ───────────────────   the schema, the doctor's findings
+//!   ─────────── Answer ───────────────►
+//!   ◄────────── Release ───────────────   hand the domain over
+//!   ─────────── Released ─────────────►   no write is under way, everything was told
+//!   ◄────────── RotateKey ─────────────
+//!   ─────────── NewKey ───────────────►
+//!   ◄────────── KeyAccepted ───────────
 //! ```
+//!
+//! Protocol 2 added the frames from `Look` on, the lane of `Work` and the capabilities that stand for them; an agent of
+//! protocol 1 is sent none of it.
 //!
 //! [`limits::FRAME_BYTES_MAX`]: rollcall_model::limits::FRAME_BYTES_MAX
 
@@ -27,7 +39,7 @@ use rollcall_model::ids::{AgentId, ChangeId, Epoch, ObjectGuid, PersonId};
 use rollcall_model::outcome::Outcome;
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What an agent can do; a frame that needs more is not sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +52,18 @@ pub enum Capability {
     Move,
     Manager,
     Journal,
+    /// Gives accounts another name.
+    Rename,
+    /// Deletes accounts, where its own policy lets it.
+    Delete,
+    /// Work of the urgent lane overtakes other work between two LDAP operations.
+    UrgentLane,
+    /// Answers [`ToAgent::Look`].
+    Look,
+    /// Obeys [`JobContext::replication`].
+    Replication,
+    /// Hands a domain over on [`ToAgent::Release`].
+    Release,
     /// One this build does not know; tolerated.
     #[serde(other)]
     Unknown,
@@ -47,8 +71,21 @@ pub enum Capability {
 
 impl Capability {
     /// What an agent of this build can do.
-    pub const OURS: &'static [Self] =
-        &[Self::Create, Self::Update, Self::Disable, Self::Enable, Self::Move, Self::Manager, Self::Journal];
+    pub const OURS: &'static [Self] = &[
+        Self::Create,
+        Self::Update,
+        Self::Disable,
+        Self::Enable,
+        Self::Move,
+        Self::Manager,
+        Self::Journal,
+        Self::Rename,
+        Self::Delete,
+        Self::UrgentLane,
+        Self::Look,
+        Self::Replication,
+        Self::Release,
+    ];
 }
 
 /// Body of `POST /rollcall/v1/agents/enroll`. Not `Debug`: it holds a token.
@@ -102,6 +139,8 @@ pub enum ToAgent {
     Work {
         epoch: Epoch,
         needs: Vec<Capability>,
+        #[serde(default, skip_serializing_if = "Lane::is_normal")]
+        lane: Lane,
         items: Vec<DesiredState>,
     },
     ClaimsAnswer {
@@ -114,6 +153,60 @@ pub enum ToAgent {
     },
     /// The node is about to stop: finish what has begun, take no more, reconnect.
     Drain {},
+    /// Which accounts have changed since a number was read from the writing controller, and the present `uSNChanged` of
+    /// some. Answered by [`FromAgent::Looked`].
+    Look {
+        request: u64,
+        epoch: Epoch,
+        /// Every account whose `uSNChanged` is greater is wanted; `None`: none but the named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<i64>,
+        guids: Vec<ObjectGuid>,
+    },
+    /// Answered by [`FromAgent::Answer`].
+    Ask {
+        request: u64,
+        question: Question,
+    },
+    /// Another agent is to take over: finish the write under way, report, then say [`FromAgent::Released`].
+    Release {
+        epoch: Epoch,
+    },
+    /// What the agent logs from now on; `None`: what its configuration says.
+    LogLevel {
+        filter: Option<String>,
+    },
+    /// Make a new key and send it as [`FromAgent::NewKey`].
+    RotateKey {},
+    /// The new key may be used; the one before stays valid until it was.
+    KeyAccepted {
+        public_key: String,
+    },
+}
+
+/// Which queue of the agent work goes into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lane {
+    #[default]
+    Normal,
+    /// Disables, deletions and what its sender called urgent: before everything else, between two LDAP operations.
+    Urgent,
+}
+
+impl Lane {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+}
+
+/// What the service may ask of an agent beside work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Question {
+    /// The directory's schema, read anew: `rollcall_model::schema::Schema`.
+    Schema,
 }
 
 /// What an active agent has to know beside the desired states.
@@ -123,6 +216,23 @@ pub struct JobContext {
     /// The controller that the service has named as the writing one (its `invocationId`); `None`: this agent's own
     /// becomes it.
     pub writing_controller: Option<String>,
+    /// Set for a while after the writing controller was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+}
+
+/// Until the new writing controller has what the one before held, an object that is not found may still be on its way:
+/// nothing is created, and nothing counts as gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replication {
+    /// `invocationId` of the controller before.
+    pub from: String,
+    /// The last number that it is known to have given out (`highestCommittedUSN`), where everything written there was
+    /// reported; `None`: it is not known what was written there last, and only waiting helps.
+    pub usn: Option<i64>,
+    /// How long to wait at most, from the receipt of this frame.
+    pub wait_ms: i64,
 }
 
 /// From the agent to the service.
@@ -153,6 +263,37 @@ pub enum FromAgent {
     Outcomes {
         epoch: Epoch,
         outcomes: Vec<Outcome>,
+    },
+    /// Answer to [`ToAgent::Look`].
+    Looked {
+        request: u64,
+        epoch: Epoch,
+        /// The controller that was asked.
+        invocation_id: String,
+        /// Its `highestCommittedUSN` from before the search: what is not in the answer was unchanged then.
+        up_to: i64,
+        /// Whether all was seen that was asked for: every page came, and accounts that were deleted can be seen. If not,
+        /// nothing may be concluded from an account's absence.
+        complete: bool,
+        /// objectGUID and present `uSNChanged`; a deleted account is there with the number of its deletion.
+        seen: Vec<(ObjectGuid, i64)>,
+    },
+    /// Answer to [`ToAgent::Ask`].
+    Answer {
+        request: u64,
+        answer: Result<serde_json::Value, rollcall_model::plan::Failure>,
+    },
+    /// No write of this epoch is under way or will be, and every outcome was sent.
+    Released {
+        epoch: Epoch,
+        /// The highest `uSNChanged` in the domain after the last write, where it could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usn: Option<i64>,
+    },
+    /// A new Ed25519 public key (base64) and its signature over [`key_message`] (base64).
+    NewKey {
+        public_key: String,
+        signature: String,
     },
 }
 
@@ -191,6 +332,12 @@ pub struct ClaimAnswer {
 #[must_use]
 pub fn signed_message(service_host: &str, agent: AgentId, nonce: &str) -> Vec<u8> {
     format!("rollcall agent link v1\n{service_host}\n{agent}\n{nonce}").into_bytes()
+}
+
+/// What a new key signs, to prove that the agent holds it: a fixed label, the agent's id and the public key (base64).
+#[must_use]
+pub fn key_message(agent: AgentId, public_key: &str) -> Vec<u8> {
+    format!("rollcall agent key v1\n{agent}\n{public_key}").into_bytes()
 }
 
 #[cfg(test)]

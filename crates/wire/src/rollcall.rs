@@ -69,16 +69,20 @@ pub struct JobSettings {
     pub upn_suffix: Option<String>,
     /// Expression that yields the container's DN.
     pub parent: Option<String>,
-    /// `create`: cn is written when the account is made.
+    /// `create`: cn is written when the account is made; `always`: accounts are renamed too.
     pub cn: String,
-    /// `off` or `disable`.
+    /// `off`, `disable` or `delete`.
     pub delete: String,
     #[serde(rename = "match")]
     pub matching: Option<MatchPair>,
     pub empty_is_value: bool,
     pub must_change_password: bool,
+    /// `generated`: one that nobody knows; `none`: new accounts are made disabled, without a password.
+    pub initial_password: String,
     pub create_inactive: bool,
     pub enable_found_disabled: bool,
+    /// Disables, deletes, moves of linked accounts and clears in 24 hours; `null`: as many as come.
+    pub budget: Option<u32>,
     /// Raised by every change.
     pub schema_version: i64,
     /// The mappings as they stand; read only here.
@@ -122,15 +126,22 @@ pub struct JobSettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must_change_password: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub create_inactive: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_found_disabled: Option<bool>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    pub budget: Option<Option<u32>>,
 }
 
 /// Tells a member that is `null` from one that is absent.
 #[expect(clippy::option_option, reason = "absent, null and a value are three things in a JSON merge patch (RFC 7396)")]
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// Answer of `GET /rollcall/v1/jobs/{id}/status`.
@@ -153,8 +164,41 @@ pub struct JobStatus {
     pub due: i64,
     /// Persons whose last attempt failed for good.
     pub failed: i64,
+    /// How much of the budget is spent, and who is held back by it.
+    pub budget: JobBudget,
     /// Rows of the provisioning log by action and result.
     pub changes: Vec<ChangeCount>,
+}
+
+/// A job's budget of disables, deletes, moves of linked accounts and clears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobBudget {
+    /// Writes in 24 hours; `null`: as many as come.
+    pub limit: Option<u32>,
+    /// Those of the last 24 hours, and those under way.
+    pub used: i64,
+    /// Persons who are held back.
+    pub staged: i64,
+    /// Persons who were released and are still to be worked on.
+    pub released: i64,
+}
+
+/// Body of `POST /rollcall/v1/jobs/{id}/release`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ReleaseRequest {
+    /// How many persons, longest held back first; all where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Released {
+    /// Persons who were let go.
+    pub persons: i64,
 }
 
 /// Rows of the log of one kind.
@@ -221,18 +265,36 @@ pub struct AgentInfo {
     pub agent: Uuid,
     pub name: String,
     pub domain: String,
-    /// `active`, `standby` or `offline`.
+    /// `active`, `standby`, `draining`, `inTrouble` or `offline`.
     pub state: String,
-    /// Why it is in that state.
+    /// Why it is in that state, in one sentence.
     pub why: String,
     /// Host name of its domain controller, as last reported.
     pub controller: Option<String>,
     /// What troubles it, as last reported.
     pub trouble: Option<String>,
+    /// Of its program.
+    pub version: Option<String>,
+    /// The node of the service that it is connected to.
+    pub node: Option<Uuid>,
+    /// It is to hand its domain over and take none.
+    pub draining: bool,
+    /// What it is to log; `None`: what its own configuration says.
+    pub log_filter: Option<String>,
+    /// `wanted`: it is to make a new key; `overlap`: it has one, and the key before is valid until the new one is used.
+    pub key_rotation: Option<String>,
     /// RFC 3339, UTC.
     pub enrolled: String,
     /// RFC 3339, UTC.
     pub last_seen: Option<String>,
+}
+
+/// Body of `POST /rollcall/v1/agents/{agent}/logLevel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgentLogLevel {
+    /// A level or a filter, as in the agent's configuration; null: what that says.
+    pub filter: Option<String>,
 }
 
 #[cfg(test)]
@@ -245,6 +307,8 @@ mod tests {
         assert_eq!(read("{}").unwrap().domain, None);
         assert_eq!(read(r#"{"domain":null}"#).unwrap().domain, Some(None));
         assert_eq!(read(r#"{"domain":"a.test"}"#).unwrap().domain, Some(Some("a.test".to_owned())));
+        assert_eq!(read(r#"{"budget":null}"#).unwrap().budget, Some(None));
+        assert_eq!(read(r#"{"budget":9}"#).unwrap().budget, Some(Some(9)));
         assert!(read(r#"{"colour":"red"}"#).unwrap_err().to_string().contains("colour"));
     }
 }

@@ -58,13 +58,13 @@ pub fn parse(body: &[u8]) -> Result<Vec<BulkOperation>, ScimError> {
     if let Value::String(inner) = root {
         root = parse_json(&inner)?;
     }
-    let Value::Object(root) = root else {
+    let Value::Object(mut root) = root else {
         return Err(ScimError::whole(
             "the body is no JSON object; send a bulk request with `schemas` and `Operations`",
         ));
     };
     check_schemas(&root)?;
-    let operations = match member(&root, "Operations") {
+    let operations = match take(&mut root, "Operations") {
         Some(Value::Array(operations)) => operations,
         Some(_) => return Err(ScimError::at("/Operations", "`Operations` must be an array")),
         None => return Err(ScimError::at("/Operations", "`Operations` is missing: it holds 1 to 50 operations")),
@@ -79,7 +79,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<BulkOperation>, ScimError> {
             format!("{found} operations in one request: at most {max} are allowed, send the rest in further requests"),
         ));
     }
-    operations.iter().enumerate().map(|(index, operation)| read_operation(index, operation)).collect()
+    operations.into_iter().enumerate().map(|(index, operation)| read_operation(index, operation)).collect()
 }
 
 fn check_schemas(root: &Map<String, Value>) -> Result<(), ScimError> {
@@ -98,12 +98,12 @@ fn check_schemas(root: &Map<String, Value>) -> Result<(), ScimError> {
     }
 }
 
-fn read_operation(index: usize, operation: &Value) -> Result<BulkOperation, ScimError> {
+fn read_operation(index: usize, operation: Value) -> Result<BulkOperation, ScimError> {
     let place = |name: &str| format!("/Operations/{index}/{name}");
-    let Value::Object(members) = operation else {
+    let Value::Object(mut members) = operation else {
         return Err(ScimError::at(format!("/Operations/{index}"), "an operation must be a JSON object"));
     };
-    let method = match member(members, "method").and_then(Value::as_str) {
+    let method = match member(&members, "method").and_then(Value::as_str) {
         Some(text) if text.eq_ignore_ascii_case("POST") => Method::Post,
         Some(text) if text.eq_ignore_ascii_case("DELETE") => Method::Delete,
         Some(text) => {
@@ -115,25 +115,25 @@ fn read_operation(index: usize, operation: &Value) -> Result<BulkOperation, Scim
         }
         None => return Err(ScimError::at(place("method"), "`method` is missing or no text: send POST")),
     };
-    match member(members, "path").and_then(Value::as_str) {
+    match member(&members, "path").and_then(Value::as_str) {
         Some(path) if path.trim_end_matches('/').eq_ignore_ascii_case("/Users") => {}
         _ => return Err(ScimError::at(place("path"), "`path` must be /Users")),
     }
-    let data = match member(members, "data") {
+    let bulk_id = member(&members, "bulkId").and_then(identifier);
+    let data = match take(&mut members, "data") {
         Some(Value::Object(data)) => data,
         Some(_) => return Err(ScimError::at(place("data"), "`data` must be a JSON object: one user")),
         None => return Err(ScimError::at(place("data"), "`data` is missing: it holds one user")),
     };
-    if matches!(member(data, "schemas"), Some(Value::String(_))) {
+    if matches!(member(&data, "schemas"), Some(Value::String(_))) {
         return Err(ScimError::at(
             place("data/schemas"),
             "`schemas` must be an array (PowerShell unwraps arrays of one element: write @(,'...'))",
         ));
     }
-    let bulk_id = member(members, "bulkId").and_then(identifier);
-    let external_id = member(data, "externalId").and_then(Value::as_str).and_then(usable_external_id);
-    let urgent = method == Method::Delete || member(data, "active").is_some_and(is_false);
-    let mut data = Value::Object(data.clone());
+    let external_id = member(&data, "externalId").and_then(Value::as_str).and_then(usable_external_id);
+    let urgent = method == Method::Delete || member(&data, "active").is_some_and(is_false);
+    let mut data = Value::Object(data);
     drop_passwords(&mut data);
     Ok(BulkOperation { method, bulk_id, external_id, urgent, data })
 }
@@ -141,6 +141,15 @@ fn read_operation(index: usize, operation: &Value) -> Result<BulkOperation, Scim
 /// A member by name; an exact match goes before one that differs in case (RFC 7643 2.1).
 fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// The same, taken out.
+fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    if let Some(value) = object.remove(name) {
+        return Some(value);
+    }
+    let name = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+    object.remove(&name)
 }
 
 /// A client's own mark, kept for the status only: text or number, cut at the length of an `externalId`, without NUL.

@@ -40,6 +40,11 @@ static TURN: Mutex<()> = Mutex::const_new(());
 impl Lab {
     /// Starts a lab of its own folder, port and address.
     pub(crate) async fn up(options: Options) -> anyhow::Result<Self> {
+        Self::up_with_controllers(options, 1).await
+    }
+
+    /// As [`Lab::up`], with one or two domain controllers; with two the second agent has the second one.
+    pub(crate) async fn up_with_controllers(options: Options, controllers: u8) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;
         // The first of a process installs it; for the others it is there.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -48,6 +53,7 @@ impl Lab {
         command.args(["lab", "up", "--json", "--port=0", "--dir"]).arg(folder.path());
         command.args([format!("--directory={}", options.directory), format!("--store={}", options.store)]);
         command.arg(format!("--agents={}", options.agents));
+        command.arg(format!("--domain-controllers={controllers}"));
         let out = tokio::task::spawn_blocking(move || command.output()).await??;
         if !out.status.success() {
             bail!("lab up {options:?}: {}", String::from_utf8_lossy(&out.stderr));
@@ -84,7 +90,8 @@ impl Lab {
         }
     }
 
-    fn accepted(&self, began: u64, records: &[Value], answer: Answer) -> anyhow::Result<String> {
+    /// Keeps what was accepted, and gives the upload's id.
+    pub(crate) fn accepted(&self, began: u64, records: &[Value], answer: Answer) -> anyhow::Result<String> {
         if answer.status != 202 {
             bail!("bulkUpload: {answer:?}");
         }
@@ -94,7 +101,8 @@ impl Lab {
         Ok(upload)
     }
 
-    fn tick(&self) -> u64 {
+    /// Microseconds since the lab was asked for.
+    pub(crate) fn tick(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
@@ -138,6 +146,7 @@ impl Lab {
             "agent" => &pids["agents"][0],
             "agent2" => &pids["agents"][1],
             "directory" => &pids["directories"][0],
+            "directory2" => &pids["directories"][1],
             other => bail!("no process '{other}'"),
         };
         let pid = pid.as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
@@ -149,6 +158,23 @@ impl Lab {
         let pid = self.pid(what)?;
         kill_process(pid, Signal::TERM)?;
         wait_until_dead(pid, Duration::from_secs(20)).await.with_context(|| format!("{what} does not stop"))
+    }
+
+    /// A fresh connection to a domain controller, as they count from 1.
+    pub(crate) async fn controller(&self, number: usize) -> anyhow::Result<Directory> {
+        let url = number.checked_sub(1).and_then(|at| self.info.ldap_urls.get(at));
+        let ldap = url.with_context(|| format!("no controller {number}"))?.clone();
+        Directory::connect(&LabInfo { ldap, ..self.info.clone() }).await
+    }
+
+    /// All that is known of one person, for an error's text.
+    pub(crate) async fn story(&self, person: &str) -> anyhow::Result<String> {
+        let mut history = History { sent: self.sent(), ..History::default() };
+        for sent in &history.sent {
+            history.uploads.push(self.api.upload(&sent.upload).await?);
+        }
+        history.log = self.api.log().await?;
+        Ok(evidence(&[Violation::NoObject { person: person.to_lowercase() }], &history))
     }
 
     /// Lets the outside checker judge everything that was sent to this lab.
@@ -196,7 +222,7 @@ fn evidence(broken: &[Violation], history: &History) -> String {
 }
 
 /// The bulk request that holds these records.
-fn bulk(records: &[Value]) -> String {
+pub(crate) fn bulk(records: &[Value]) -> String {
     let operations: Vec<Value> = records
         .iter()
         .enumerate()

@@ -1,39 +1,17 @@
 //! Kills of service, agent and directory at random moments, while people come, change, leave and return.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::lab::{Lab, Options};
 use super::person::{partial, person};
+use super::seeded::{SEED, Seeded, seed};
 
-/// Names the variable that repeats a run.
-const SEED: &str = "ROLLCALL_E2E_SEED";
 const KILLS: usize = 20;
 const PERSONS: u64 = 200;
 const FINAL_S_MAX: u64 = 180;
-
-/// A seeded generator (splitmix64).
-struct Seeded(u64);
-
-impl Seeded {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
-    }
-
-    async fn pause_ms(&mut self, least: u64, most: u64) {
-        tokio::time::sleep(Duration::from_millis(self.between(least, most))).await;
-    }
-}
 
 #[tokio::test]
 async fn twenty_random_kills_on_samba() -> anyhow::Result<()> {
@@ -46,10 +24,7 @@ async fn twenty_random_kills_on_samba_and_postgres() -> anyhow::Result<()> {
 }
 
 async fn twenty_kills(store: &'static str) -> anyhow::Result<()> {
-    let seed = match std::env::var(SEED) {
-        Ok(text) => text.parse().with_context(|| format!("{SEED} is no number: {text}"))?,
-        Err(_) => u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros()).unwrap_or(1),
-    };
+    let seed = seed()?;
     println!("{SEED}={seed}");
     let mut lab = Lab::up(Options { directory: "samba", store, agents: 1 }).await?;
     run(&mut lab, seed).await.with_context(|| format!("repeat it with {SEED}={seed}"))
@@ -89,9 +64,7 @@ async fn run(lab: &mut Lab, seed: u64) -> anyhow::Result<()> {
 fn requests(random: &mut Seeded) -> Vec<Vec<Value>> {
     let mut requests = Vec::new();
     let mut each = |ids: &mut Vec<u64>, record: &dyn Fn(u64) -> Value| {
-        for at in (1..ids.len()).rev() {
-            ids.swap(at, usize::try_from(random.between(0, at as u64)).unwrap_or(0));
-        }
+        random.shuffle(ids);
         requests.extend(ids.chunks(25).map(|ids| ids.iter().map(|id| record(*id)).collect::<Vec<_>>()));
     };
     let mut everybody: Vec<u64> = (0..PERSONS).collect();

@@ -52,18 +52,19 @@ pub(crate) fn alone<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resu
     work()
 }
 
-/// A loopback address of which the directory's ports are free. The default lab has 127.0.10.1; others begin the
-/// search at a place of their own.
-pub(crate) fn address(dir: &Path, ports: &[u16]) -> anyhow::Result<String> {
+/// Loopback addresses of which the directory's ports are free, in a row: 127.x.y.1, 127.x.y.2 ... The default lab has
+/// 127.0.10.1; others begin the search at a place of their own.
+pub(crate) fn addresses(dir: &Path, count: u8, ports: &[u16]) -> anyhow::Result<Vec<String>> {
     let start = number(dir);
-    let preferred = dir.ends_with(super::DIR_DEFAULT).then(|| "127.0.10.1".to_owned());
+    let preferred = dir.ends_with(super::DIR_DEFAULT).then(|| "127.0.10".to_owned());
     let others = (0..2_000_u64).map(|step| {
         let at = start.wrapping_add(step) % (96 * 250);
-        format!("127.{}.{}.1", 64 + at / 250, 1 + at % 250)
+        format!("127.{}.{}", 64 + at / 250, 1 + at % 250)
     });
     let is_free = |ip: &String| ports.iter().all(|port| TcpListener::bind((ip.as_str(), *port)).is_ok());
-    match preferred.into_iter().chain(others).find(is_free) {
-        Some(ip) => Ok(ip),
+    let row = |net: String| (1..=count).map(|last| format!("{net}.{last}")).collect::<Vec<_>>();
+    match preferred.into_iter().chain(others).map(row).find(|row| row.iter().all(is_free)) {
+        Some(row) => Ok(row),
         None => bail!("no 127.x.y.1 with the ports {ports:?} free (ports below 1024 need root)"),
     }
 }

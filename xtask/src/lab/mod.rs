@@ -8,6 +8,7 @@ mod area;
 mod ca;
 mod client;
 mod connect;
+mod pair;
 mod postgres;
 mod practice;
 mod process;
@@ -64,8 +65,10 @@ struct UpArgs {
     /// `sqlite`, `postgres` (a cluster of the lab's own) or a URL.
     #[arg(long, default_value = "sqlite")]
     store: String,
+    /// With two controllers the second agent points at the second one, and so on in turn.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     agents: u8,
+    /// Samba only; two replicate to each other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     domain_controllers: u8,
 }
@@ -78,7 +81,7 @@ struct DirArgs {
 
 #[derive(Parser)]
 struct OneArgs {
-    /// `service`, `agent`, `agent2`, `directory`...
+    /// `service`, `agent`, `agent2`, `directory`, `postgres`...
     what: state::Role,
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -97,8 +100,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         match args.command {
             Command::Up(args) => {
-                if args.domain_controllers > 1 {
-                    anyhow::bail!("--domain-controllers {}: a lab has one controller so far", args.domain_controllers);
+                if args.domain_controllers > 1 && args.directory == Kind::Practice {
+                    anyhow::bail!("--domain-controllers {}: the practice directory is one", args.domain_controllers);
                 }
                 let options = Options {
                     dir: dir(args.dir)?,
@@ -106,6 +109,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                     directory: args.directory,
                     store: args.store,
                     agents: args.agents,
+                    domain_controllers: args.domain_controllers,
                 };
                 let lab = up(&options).await?;
                 if args.json {

@@ -57,17 +57,35 @@ impl Cluster {
     /// Starts it and waits until it takes connections.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         self.process.spawn()?;
-        for _ in 0..300 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return Ok(());
-            }
-            if !self.process.is_alive() {
-                bail!("{}", self.process.died());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!("PostgreSQL does not answer on port {}", self.port)
+        wait(&self.process, self.port).await
     }
+}
+
+/// Starts a cluster that was killed. Its children end a moment after it, and until then it refuses to start.
+pub(crate) async fn start_again(process: &mut Process) -> anyhow::Result<()> {
+    let port = process.arg("-cport=").and_then(|port| port.parse().ok()).context("no port")?;
+    let mut tries = 1;
+    loop {
+        process.spawn()?;
+        match wait(process, port).await {
+            Err(_) if tries < 20 => tries += 1,
+            result => return result,
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn wait(process: &Process, port: u16) -> anyhow::Result<()> {
+    for _ in 0..300 {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(());
+        }
+        if !process.is_alive() {
+            bail!("{}", process.died());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("PostgreSQL does not answer on port {port}")
 }
 
 /// The folder of the newest version's programs, as Debian lays them out.

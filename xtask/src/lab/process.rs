@@ -44,6 +44,11 @@ impl Process {
         self
     }
 
+    /// What follows `prefix` in the argument that begins with it.
+    pub(crate) fn arg(&self, prefix: &str) -> Option<&str> {
+        self.args.iter().find_map(|arg| arg.strip_prefix(prefix))
+    }
+
     pub(crate) fn user(mut self, user: Option<(u32, u32)>) -> Self {
         self.user = user;
         self

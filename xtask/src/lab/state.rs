@@ -29,8 +29,10 @@ pub(crate) struct Shown {
     pub(crate) secret: String,
     pub(crate) service_principal: String,
     pub(crate) job: String,
-    /// An ldaps URL that resolves.
+    /// An ldaps URL that resolves: the first controller's.
     pub(crate) ldap: String,
+    /// Every controller's, in order.
+    pub(crate) ldap_urls: Vec<String>,
     pub(crate) base_dn: String,
     pub(crate) users_ou: String,
     pub(crate) other_ou: String,
@@ -79,16 +81,22 @@ impl FromStr for Role {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let number = |rest: &str| match rest {
             "" => Ok(1),
-            digits => digits.parse::<u8>().ok().filter(|n| *n > 0).with_context(|| format!("'{digits}' is no number")),
+            digits => digits
+                .parse::<u8>()
+                .ok()
+                .filter(|n| *n > 0)
+                .with_context(|| format!("'{digits}' is no number from 1 on")),
         };
         if text == "service" {
             Ok(Self::Service)
+        } else if text == "postgres" {
+            Ok(Self::Postgres)
         } else if let Some(rest) = text.strip_prefix("agent") {
             Ok(Self::Agent(number(rest)?))
         } else if let Some(rest) = text.strip_prefix("directory") {
             Ok(Self::Directory(number(rest)?))
         } else {
-            bail!("'{text}' is none of service, agent[N], directory[N]")
+            bail!("'{text}' is none of service, agent[N], directory[N], postgres")
         }
     }
 }
@@ -136,6 +144,12 @@ impl Lab {
         pids
     }
 
+    /// The URL of a directory, as it counts from 1.
+    pub(crate) fn ldap_url(&self, number: u8) -> anyhow::Result<&str> {
+        let url = usize::from(number).checked_sub(1).and_then(|at| self.shown.ldap_urls.get(at));
+        url.map(String::as_str).with_context(|| format!("this lab has no directory{number}"))
+    }
+
     /// The process of a role.
     pub(crate) fn process_mut(&mut self, role: Role) -> anyhow::Result<&mut Process> {
         let known: Vec<String> = self.processes.iter().map(|process| process.role.to_string()).collect();
@@ -152,11 +166,59 @@ mod tests {
     fn roles() {
         let check = |text: &str, expected: Option<Role>| assert_eq!(text.parse::<Role>().ok(), expected, "{text}");
         check("service", Some(Role::Service));
+        check("postgres", Some(Role::Postgres));
         check("agent", Some(Role::Agent(1)));
         check("agent2", Some(Role::Agent(2)));
+        check("directory", Some(Role::Directory(1)));
         check("directory1", Some(Role::Directory(1)));
+        check("directory2", Some(Role::Directory(2)));
+        check("directory256", None);
         check("agent0", None);
         check("agentx", None);
         check("portal", None);
+    }
+
+    #[test]
+    fn processes_by_role() {
+        let process = |role| Process::new(role, Path::new("/bin/true"), Path::new("/"));
+        let roles = [Role::Directory(1), Role::Directory(2), Role::Service, Role::Agent(1), Role::Agent(2)];
+        let mut processes: Vec<Process> = roles.into_iter().map(process).collect();
+        for (pid, process) in (11..).zip(&mut processes) {
+            process.pid = pid;
+        }
+        let urls = ["ldaps://127.0.10.1", "ldaps://127.0.10.2"].map(str::to_owned).to_vec();
+        let text = |name: &str| name.to_owned();
+        let shown = Shown {
+            version: text("1"),
+            auth: text("a"),
+            graph: text("g"),
+            scim: None,
+            portal: None,
+            ca: "/ca".into(),
+            tenant: text("t"),
+            client: text("c"),
+            secret: text("s"),
+            service_principal: text("p"),
+            job: text("j"),
+            ldap: urls[0].clone(),
+            ldap_urls: urls,
+            base_dn: text("b"),
+            users_ou: text("u"),
+            other_ou: text("o"),
+            bind_dn: text("d"),
+            bind_password: text("w"),
+            agent_bind_dn: text("n"),
+            pids: Pids::default(),
+            config: "/config".into(),
+            dir: "/dir".into(),
+        };
+        let mut lab = Lab { directory: crate::lab::Kind::Samba, processes, areas: Vec::new(), shown };
+        let pids = lab.pids();
+        assert_eq!((pids.directories, pids.service, pids.agents), (vec![11, 12], 13, vec![14, 15]));
+        assert_eq!(lab.process_mut(Role::Directory(2)).unwrap().pid, 12);
+        assert_eq!(lab.ldap_url(2).unwrap(), "ldaps://127.0.10.2");
+        assert_eq!(lab.ldap_url(3).unwrap_err().to_string(), "this lab has no directory3");
+        let error = lab.process_mut(Role::Agent(3)).unwrap_err().to_string();
+        assert_eq!(error, "this lab has no agent3; it has directory1, directory2, service, agent1, agent2");
     }
 }

@@ -7,14 +7,14 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use ldap3::exop::Exop;
 
-use super::ca::Authority;
+use super::ca::{Authority, Pair};
 use super::client::{Application, Client};
 use super::connect::{Directory, wait_until_bound};
 use super::process::{Process, output};
 use super::samba::{self, BASE_DN, DOMAIN, account_dn};
 use super::service::{self, Agent, Service};
 use super::state::{Lab, Pids, Role, Shown};
-use super::{Kind, area, postgres, practice};
+use super::{Kind, area, pair, postgres, practice};
 
 /// What a lab should be.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Options {
     /// `sqlite`, `postgres` or a URL.
     pub(crate) store: String,
     pub(crate) agents: u8,
+    /// 1 or 2.
+    pub(crate) domain_controllers: u8,
 }
 
 /// Places that every step needs.
@@ -40,7 +42,8 @@ struct Site {
 
 /// The directory, started and furnished.
 struct Standing {
-    url: String,
+    /// Of every controller; at least one.
+    urls: Vec<String>,
     passwords: samba::Passwords,
 }
 
@@ -102,7 +105,8 @@ async fn build(options: &Options, started: &mut Vec<Process>) -> anyhow::Result<
             secret: application.secret,
             service_principal: application.service_principal,
             job: application.job,
-            ldap: standing.url,
+            ldap: standing.urls[0].clone(),
+            ldap_urls: standing.urls,
             base_dn: BASE_DN.to_owned(),
             users_ou: format!("OU=Staff,{BASE_DN}"),
             other_ou: format!("OU=Other,{BASE_DN}"),
@@ -123,31 +127,54 @@ async fn start_directory(options: &Options, site: &Site, started: &mut Vec<Proce
     let may_bind_low = TcpListener::bind(("127.0.10.1", 636)).is_ok() || rustix::process::getuid().is_root();
     let port = if samba || may_bind_low { 636 } else { 10_636 };
     let ports = if samba { samba::PORTS } else { &[port][..] };
-    // Until the directory listens, no other lab may find the address free.
-    let address = site_address(site, ports)?;
-    let tls = site.authority.issue("directory", &["dc1.corp.example.test", "localhost", &address])?;
-    let folder = site.area.join("directory");
-    let mut controller = match options.directory {
-        Kind::Samba => samba::restore(&folder, &address, &tls, &site.authority.certificate, &site.logs)?,
-        Kind::Practice => {
-            let listen = format!("{address}:{port}");
-            practice::prepare(&folder, &site.programs.join("rollcall"), &listen, &tls, &site.logs)?
-        }
-    };
-    controller.process.spawn()?;
-    let process = controller.process;
-    started.push(process.clone());
-    let url = if port == 636 { format!("ldaps://{address}") } else { format!("ldaps://{address}:{port}") };
-    let alive = || if process.is_alive() { Ok(()) } else { bail!("{}", process.died()) };
-    let administrator = account_dn("Administrator");
-    let password = &controller.passwords.administrator;
-    let mut directory = wait_until_bound(&url, &site.authority.certificate, &administrator, password, alive).await?;
-    furnish(&mut directory).await?;
-    Ok(Standing { url, passwords: controller.passwords })
+    let ports = if options.domain_controllers > 1 { pair::PORTS } else { ports };
+    // Until the directory listens, no other lab may find the addresses free.
+    let addresses = area::alone(|| area::addresses(&site.dir, options.domain_controllers, ports))?;
+    let mut certificates = Vec::new();
+    for (number, (ip, name)) in (1..).zip(addresses.iter().zip(pair::NAMES)) {
+        let subjects = [&format!("{name}.{DOMAIN}"), "localhost", ip];
+        certificates.push(site.authority.issue(&Role::Directory(number).to_string(), &subjects)?);
+    }
+    let (mut processes, passwords) = prepare_directory(options, site, &addresses, port, &certificates)?;
+    for process in &mut processes {
+        process.spawn()?;
+        started.push(process.clone());
+    }
+    let url = |ip: &String| if port == 636 { format!("ldaps://{ip}") } else { format!("ldaps://{ip}:{port}") };
+    let urls: Vec<String> = addresses.iter().map(url).collect();
+    let (ca, administrator) = (&site.authority.certificate, account_dn("Administrator"));
+    let mut directories = Vec::new();
+    for (url, process) in urls.iter().zip(&processes) {
+        let alive = || if process.is_alive() { Ok(()) } else { bail!("{}", process.died()) };
+        directories.push(wait_until_bound(url, ca, &administrator, &passwords.administrator, alive).await?);
+    }
+    furnish(&mut directories[0]).await?;
+    if directories.len() > 1 {
+        pair::prove(&mut directories, &processes).await.context("replication")?;
+    }
+    Ok(Standing { urls, passwords })
 }
 
-fn site_address(site: &Site, ports: &[u16]) -> anyhow::Result<String> {
-    area::alone(|| area::address(&site.dir, ports))
+/// The processes of the directory, ready to start.
+fn prepare_directory(
+    options: &Options,
+    site: &Site,
+    addresses: &[String],
+    port: u16,
+    certificates: &[Pair],
+) -> anyhow::Result<(Vec<Process>, samba::Passwords)> {
+    let (folder, ca) = (site.area.join("directory"), &site.authority.certificate);
+    let controller = match options.directory {
+        Kind::Samba if options.domain_controllers > 1 => {
+            return pair::restore(&site.area, addresses, certificates, ca, &site.logs);
+        }
+        Kind::Samba => samba::restore(&folder, &addresses[0], &certificates[0], ca, &site.logs)?,
+        Kind::Practice => {
+            let listen = format!("{}:{port}", addresses[0]);
+            practice::prepare(&folder, &site.programs.join("rollcall"), &listen, &certificates[0], &site.logs)?
+        }
+    };
+    Ok((vec![controller.process], controller.passwords))
 }
 
 /// Makes the two units where the directory does not bring them.
@@ -223,7 +250,8 @@ async fn start_agents(
             folder: &folder,
             service_url: url,
             ca: &site.authority.certificate,
-            ldap: &standing.url,
+            // In turn: the death of one controller leaves an agent with the other.
+            ldap: &standing.urls[usize::from(number - 1) % standing.urls.len()],
             bind_dn: &bind_dn,
             bind_password: &standing.passwords.agent,
         };
@@ -259,21 +287,25 @@ pub(super) async fn kill(dir: &Path, role: &Role) -> anyhow::Result<()> {
     process.kill()
 }
 
-/// `./lab start`: starts what does not run. The service, or the directory, answers when this returns; an agent is on its way.
+/// `./lab start`: starts what does not run. What others connect to answers when this returns; an agent is on its way.
 pub(super) async fn start(dir: &Path, role: &Role) -> anyhow::Result<()> {
     let mut lab = standing_lab(dir)?;
     let process = lab.process_mut(*role)?;
     if !process.is_alive() {
-        process.spawn()?;
+        match role {
+            Role::Postgres => postgres::start_again(process).await?,
+            Role::Service | Role::Agent(_) | Role::Directory(_) => process.spawn()?,
+        }
     }
     let process = process.clone();
     lab.write()?;
     let shown = &lab.shown;
     match role {
         Role::Service => service::wait_until_ready(&shown.graph, &shown.ca, &process).await,
-        Role::Directory(_) => {
+        Role::Directory(number) => {
             let alive = || if process.is_alive() { Ok(()) } else { bail!("{}", process.died()) };
-            let found = wait_until_bound(&shown.ldap, &shown.ca, &shown.bind_dn, &shown.bind_password, alive).await;
+            let url = lab.ldap_url(*number)?;
+            let found = wait_until_bound(url, &shown.ca, &shown.bind_dn, &shown.bind_password, alive).await;
             furnish(&mut found?).await
         }
         Role::Agent(_) | Role::Postgres => Ok(()),

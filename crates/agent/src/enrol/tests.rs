@@ -32,7 +32,7 @@ async fn server(status: &str, body: &str) -> (String, tokio::task::JoinHandle<En
 
 fn enrolment(url: String, folder: &Path) -> Enrolment {
     let token = SecretString::from("one-time");
-    Enrolment { url, ca: None, data: folder.join("data"), token, name: "dc1".to_owned() }
+    Enrolment { url, ca: None, proxy: None, data: folder.join("data"), token, name: "dc1".to_owned() }
 }
 
 #[tokio::test]
@@ -46,10 +46,10 @@ async fn an_agent_enrols_once_with_a_key_of_its_own() {
     let request = asked.await.unwrap();
     assert_eq!((request.token.as_str(), request.name.as_str()), ("one-time", "dc1"));
 
-    let (loaded, key) = load(&enrolment.data).unwrap();
-    assert_eq!(loaded, identity);
+    assert_eq!(load(&enrolment.data).unwrap(), identity);
+    let keys = keys::Keys::load(&enrolment.data).unwrap();
     let public = BASE64.decode(request.public_key).unwrap();
-    UnparsedPublicKey::new(&ED25519, public).verify(b"nonce", key.sign(b"nonce").as_ref()).unwrap();
+    UnparsedPublicKey::new(&ED25519, public).verify(b"nonce", keys.current().sign(b"nonce").as_ref()).unwrap();
     for (path, mode) in [("", 0o700), ("agent.key", 0o600), ("agent.json", 0o600)] {
         let metadata = std::fs::metadata(enrolment.data.join(path)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
@@ -66,4 +66,26 @@ async fn a_refusal_is_shown_and_nothing_stored() {
     assert!(error.contains("401") && error.contains("the token is used"), "{error}");
     assert!(!error.contains("one-time"));
     assert!(matches!(load(&enrolment.data), Err(Error::NotEnrolled { .. })));
+}
+
+/// Resolves nowhere: what reaches the service has gone through the proxy.
+const SERVICE: &str = "https://rollcall.test";
+
+#[tokio::test]
+async fn enrolment_goes_through_the_proxy_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = crate::proxy::tests::FakeProxy::start(listener.local_addr().unwrap(), Some("agent:hunter2")).await;
+    for (password, expected) in [("wrong-one", "407"), ("hunter2", "through the proxy")] {
+        let client = proxy.client(Some(("agent", password)));
+        let enrolment = Enrolment { proxy: Some(client), ..enrolment(SERVICE.to_owned(), folder.path()) };
+        // The service behind the tunnel is none: it closes at once.
+        let accepting = async { drop(listener.accept().await) };
+        let error = tokio::select! {
+            outcome = enrol(&enrolment) => outcome.unwrap_err().to_string(),
+            () = async { accepting.await; std::future::pending().await } => unreachable!(),
+        };
+        assert!(error.contains(expected) && !error.contains("wrong-one"), "{error}");
+    }
+    assert_eq!(proxy.asked(), ["rollcall.test:443", "rollcall.test:443"]);
 }

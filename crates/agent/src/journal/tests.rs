@@ -27,6 +27,10 @@ fn intent(change: u128, person: u128) -> Record {
     }
 }
 
+fn sent(change: u128) -> Record {
+    Record::Sent { change: id(change) }
+}
+
 fn result(change: u128) -> Record {
     Record::Result {
         change: Box::new(AppliedChange {
@@ -80,6 +84,9 @@ fn records_settle_one_another() {
     assert_eq!(open(&[intent(1, 1), result(1)]), 1);
     assert_eq!(open(&[intent(1, 1), intent(2, 2), Record::Abandoned { changes: vec![id(1)] }]), 1);
     assert_eq!(open(&[intent(1, 1), intent(2, 2), result(1), outcome(9, 1)]), 1);
+    let guid = ObjectGuid(Uuid::from_u128(77));
+    let found = state_of(&[intent(1, 1), result(1), Record::Found { change: id(1), guid }]);
+    assert_eq!(found.open[0].result.as_ref().unwrap().guid, Some(guid));
     let state = state_of(&[intent(1, 1), result(1), outcome(9, 1), Record::Acknowledged { ids: vec![id(9)] }]);
     assert!(state.is_empty());
 }
@@ -87,59 +94,97 @@ fn records_settle_one_another() {
 #[tokio::test]
 async fn a_journal_outlives_its_process_and_is_emptied() {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(folder.path()).unwrap();
-    journal.append([intent(1, 1), result(1), intent(2, 2)]).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.append([intent(1, 1), sent(1), result(1), intent(2, 2), sent(2)]).unwrap();
     journal.append([outcome(9, 1)]).unwrap();
     journal.sync().await.unwrap();
     let before = journal.state().clone();
     drop(journal);
-    let mut journal = Journal::open(folder.path()).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
     assert_eq!(*journal.state(), before);
     assert_eq!(state_of(&before.records()), before, "what a rewrite keeps says the same");
     journal.append([Record::Abandoned { changes: vec![id(2)] }]).unwrap();
-    while journal.file.bytes() <= EMPTY_FROM_BYTES {
+    assert!(!journal.acknowledge(vec![]).unwrap(), "it is short");
+    while journal.lock().file.bytes() <= EMPTY_FROM_BYTES {
         journal.append([intent(3, 3), Record::Abandoned { changes: vec![id(3)] }]).unwrap();
     }
-    journal.acknowledge(vec![id(9)]).unwrap();
-    assert!(journal.file.bytes() < 200);
-    journal.append([intent(4, 4)]).unwrap();
+    assert!(journal.acknowledge(vec![id(9)]).unwrap());
+    let shortening = journal.shorten();
+    let meanwhile = async {
+        journal.append([intent(4, 4)]).unwrap();
+        journal.sync().await.unwrap();
+    };
+    // Found long twice before the first of the two began.
+    let (shortened, again, ()) = tokio::join!(shortening, journal.shorten(), meanwhile);
+    shortened.unwrap();
+    again.unwrap();
+    assert!(journal.lock().file.bytes() < 700);
+    journal.append([intent(5, 5)]).unwrap();
     drop(journal);
-    assert_eq!(Journal::open(folder.path()).unwrap().state().open.len(), 1);
+    assert_eq!(Journal::open(folder.path()).unwrap().state().open.len(), 2);
 }
 
-/// A line that is still JSON, but not the line that was written, is not believed; neither is what follows it.
-#[test]
-fn a_damaged_line_ends_the_journal() {
-    let bytes = line::write(&[Record::Format { format: FORMAT }, intent(1, 1), intent(2, 2)]).unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    let damaged = text.replacen("\"version\":1", "\"version\":7", 1);
-    assert_ne!(damaged, text);
-    assert_eq!(line::read(text.as_bytes()).0.len(), 3);
-    assert_eq!(line::read(damaged.as_bytes()).0, [Record::Format { format: FORMAT }]);
-}
-
-/// A crash tears the end only. Damage before good lines is something else: the whole is kept for whoever looks into it.
-#[test]
-fn a_damaged_middle_is_kept_aside() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.jsonl");
-    let whole = line::write(&[Record::Format { format: FORMAT }, intent(1, 1), intent(2, 2)]).unwrap();
-    let damaged = String::from_utf8(whole).unwrap().replacen("\"version\":1", "\"version\":7", 1);
-    for (held, kept) in [(damaged.as_str(), 1), (&damaged[..damaged.len() - 3], 1), (&damaged, 2)] {
-        crate::files::replace(&path, held.as_bytes()).unwrap();
-        assert!(Journal::open(folder.path()).unwrap().state().open.is_empty());
-        let aside = |number: u32| folder.path().join(format!("journal.jsonl.corrupt-{number}"));
-        assert!(crate::files::exists(&aside(kept)) && !crate::files::exists(&aside(kept + 1)));
-        assert_eq!(crate::files::read_text(&aside(kept)).unwrap(), damaged);
+/// A crash in the midst of it finds the old file or the new one, and either has what was appended meanwhile.
+#[tokio::test]
+async fn a_journal_that_is_being_shortened_loses_nothing() {
+    for is_replaced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        journal.append([intent(1, 1), result(1), outcome(9, 1), intent(2, 2), sent(2)]).unwrap();
+        let bytes = line::write(&journal.state().records()).unwrap();
+        let begun = journal.lock().file.begin_rewrite(&bytes).unwrap();
+        journal.append([result(2)]).unwrap();
+        if is_replaced {
+            begun.await.unwrap();
+            journal.append([intent(3, 3)]).unwrap();
+        }
+        let before = journal.state().clone();
+        drop(journal);
+        assert_eq!(*Journal::open(folder.path()).unwrap().state(), before, "{is_replaced}");
     }
 }
 
-#[test]
-fn a_journal_of_another_format_is_left_alone() {
+/// Two acknowledgements that come close together each say that it is due.
+#[tokio::test]
+async fn a_journal_may_be_asked_twice_to_be_shortened() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = line::write(&[Record::Format { format: 99 }]).unwrap();
-    crate::files::replace(&folder.path().join("journal.jsonl"), &bytes).unwrap();
-    assert!(matches!(Journal::open(folder.path()), Err(Error::JournalFormat { format: 99, .. })));
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.append([intent(1, 1), intent(2, 2), sent(2)]).unwrap();
+    let (one, other) = tokio::join!(journal.shorten(), journal.shorten());
+    assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    journal.shorten().await.unwrap();
+    drop(journal);
+    assert_eq!(Journal::open(folder.path()).unwrap().state().open.len(), 2);
+}
+
+#[test]
+fn what_was_not_sent_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = |intents: Vec<Intent>| intents.iter().map(|intent| intent.change.0.as_u128()).collect::<Vec<_>>();
+    let journal = Journal::open_in(folder.path(), Some("one")).unwrap();
+    journal.append([intent(1, 1), intent(2, 2), sent(2), intent(3, 3), sent(3), result(3), intent(4, 4)]).unwrap();
+    // The refused one is replaced by another that is not sent yet.
+    journal.append([intent(5, 5), sent(5), intent(5, 5)]).unwrap();
+    let check = |journal: &Journal, sent: &[u128], unsent: &[u128]| {
+        let (a, b) = journal.unsettled(|_| true);
+        assert_eq!((numbers(a).as_slice(), numbers(b).as_slice()), (sent, unsent));
+    };
+    check(&journal, &[2], &[1, 4, 5]);
+    journal.note_sent(id(4)).unwrap();
+    check(&journal, &[2, 4], &[1, 5]);
+    assert_eq!(numbers(journal.unsettled(|person| person.0.as_u128() == 4).0), [4]);
+    drop(journal);
+    check(&Journal::open_in(folder.path(), Some("one")).unwrap(), &[2, 4], &[1, 5]);
+    // Notes are not synced: over a restart of the system they say nothing.
+    check(&Journal::open_in(folder.path(), Some("two")).unwrap(), &[1, 2, 4, 5], &[]);
+    // Builds before this one made none.
+    let boot = Record::Boot { boot: "one".to_owned() };
+    let old = [Record::Format { format: FORMAT_WITHOUT_NOTES }, boot, intent(1, 1), intent(2, 2), result(2)];
+    crate::files::replace(&folder.path().join("journal.jsonl"), &line::write(&old).unwrap()).unwrap();
+    let journal = Journal::open_in(folder.path(), Some("one")).unwrap();
+    check(&journal, &[1], &[]);
+    journal.append([intent(6, 6)]).unwrap();
+    check(&journal, &[1], &[6]);
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
@@ -174,14 +219,14 @@ proptest! {
         torn.extend(rubbish);
         crate::files::replace(&path, &torn).unwrap();
 
-        let mut journal = Journal::open_in(folder.path(), Some("one")).unwrap();
+        let journal = Journal::open_in(folder.path(), Some("one")).unwrap();
         let mut kept = all[..synced].to_vec();
         kept.push(Record::Boot { boot: "one".to_owned() });
-        prop_assert_eq!(journal.state(), &state_of(&kept));
+        prop_assert_eq!(&*journal.state(), &state_of(&kept));
         journal.append([intent(50, 50)]).unwrap();
         drop(journal);
         kept.push(intent(50, 50));
         let reopened = Journal::open_in(folder.path(), Some("one")).unwrap();
-        prop_assert_eq!(reopened.state(), &state_of(&kept));
+        prop_assert_eq!(&*reopened.state(), &state_of(&kept));
     }
 }

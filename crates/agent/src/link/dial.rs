@@ -1,4 +1,4 @@
-//! Opening the connection: TCP, TLS, WebSocket (RFC 6455).
+//! Opening the connection: TCP, straight or through a proxy, TLS, WebSocket (RFC 6455).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::Error;
 use crate::address::Address;
+use crate::proxy::Proxy;
 
 /// Path of the link.
 const PATH: &str = "/rollcall/v1/agents/link";
@@ -25,17 +26,24 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// Dials, within the silence that a link may have.
-pub(super) async fn open(address: &Address, tls: &Arc<rustls::ClientConfig>) -> Result<Socket, Error> {
+pub(super) async fn open(
+    address: &Address,
+    tls: &Arc<rustls::ClientConfig>,
+    proxy: Option<&Proxy>,
+) -> Result<Socket, Error> {
     let limit = Duration::from_millis(limits::LINK_SILENCE_MS_MAX.unsigned_abs());
     let failed = |why: String| Error::Link(format!("{}:{}: {why}", address.host, address.port));
-    match timeout(limit, dial(address, tls)).await {
+    match timeout(limit, dial(address, tls, proxy)).await {
         Ok(opened) => opened.map_err(failed),
         Err(_) => Err(failed("no connection in time".to_owned())),
     }
 }
 
-async fn dial(address: &Address, tls: &Arc<rustls::ClientConfig>) -> Result<Socket, String> {
-    let tcp = TcpStream::connect((address.bare_host(), address.port)).await.map_err(|error| error.to_string())?;
+async fn dial(address: &Address, tls: &Arc<rustls::ClientConfig>, proxy: Option<&Proxy>) -> Result<Socket, String> {
+    let tcp = match proxy {
+        Some(proxy) => proxy.tunnel(&address.host, address.port).await?,
+        None => TcpStream::connect((address.bare_host(), address.port)).await.map_err(|error| error.to_string())?,
+    };
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let stream: Box<dyn Stream> = if address.encrypted {
         let name = ServerName::try_from(address.bare_host().to_owned()).map_err(|error| error.to_string())?;
@@ -53,3 +61,6 @@ async fn dial(address: &Address, tls: &Arc<rustls::ClientConfig>) -> Result<Sock
         .map_err(|error| error.to_string())?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,9 @@ use rollcall_model::person::Link;
 use rollcall_model::plan::{Failure, Plan, Verdict, Warning, Write};
 use rollcall_model::{Code, Dn, Timestamp};
 
+use super::persons::Place;
 use crate::journal::Intent;
-use crate::policy;
+use crate::policy::{Restricted, Rules, left_out_warning};
 
 /// How far a person is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +36,23 @@ pub(super) struct Task {
     pub(super) manager: Option<Dn>,
     /// The account as last seen.
     pub(super) seen: Option<Seen>,
-    /// It is our own add that made it, in this batch, and its manager is still to be set.
-    pub(super) manager_is_due: bool,
+    /// The account that our own add made and that was not read back yet.
+    pub(super) fresh: Option<Fresh>,
+    /// It was written since it was seen.
+    pub(super) is_dirty: bool,
     plan: Option<Plan>,
     pub(super) stale: u32,
     pub(super) unanswered: u32,
-    /// Looks that took longer than one may.
-    pub(super) slow_looks: u32,
+    /// Looks in a row that got no answer.
+    pub(super) lost_looks: u32,
+    pub(super) place: Place,
+}
+
+/// An account that is made, and of which nothing else is known.
+pub(super) struct Fresh {
+    pub(super) change: ChangeId,
+    pub(super) dn: Dn,
+    pub(super) account_name: Option<String>,
 }
 
 /// What is known of the account after the writes.
@@ -59,7 +70,7 @@ impl Seen {
 }
 
 impl Task {
-    pub(super) fn new(desired: DesiredState) -> Self {
+    pub(super) fn new(desired: DesiredState, place: Place) -> Self {
         Self {
             desired,
             progress: Progress::Due,
@@ -67,16 +78,37 @@ impl Task {
             refused: vec![],
             manager: None,
             seen: None,
-            manager_is_due: false,
+            fresh: None,
+            is_dirty: false,
             plan: None,
             stale: 0,
             unanswered: 0,
-            slow_looks: 0,
+            lost_looks: 0,
+            place,
         }
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
         self.progress = Progress::Ended(Some(failure));
+    }
+
+    /// The account is gone by our own hand, which ends the work on this person.
+    pub(super) fn deleted(&mut self) {
+        self.seen = None;
+        self.progress = Progress::Ended(None);
+    }
+
+    /// The write that may be made after the planned ones, if the local policy lets it.
+    pub(super) fn permitted(&mut self, write: Write, rules: &Rules) -> Option<Write> {
+        let Restricted { write, left_out, refusal } = rules.apply(write, None);
+        if let Some(plan) = &mut self.plan {
+            plan.warnings.extend(left_out.iter().map(|change| left_out_warning(&change.name)));
+            plan.drift.extend(left_out);
+        }
+        if let Some(failure) = refusal {
+            self.fail(failure);
+        }
+        write
     }
 
     /// The account, where there is one.
@@ -89,20 +121,21 @@ impl Task {
     }
 
     /// Plans, within the local policy; the writes, each with an id of its own, are the task's steps.
-    pub(super) fn plan(&mut self, observed: &Observed, epoch: Epoch, mut id: impl FnMut() -> ChangeId) {
+    pub(super) fn plan(&mut self, observed: &Observed, epoch: Epoch, rules: &Rules, mut id: impl FnMut() -> ChangeId) {
         let entry = match &observed.account {
             ObservedAccount::Linked(entry) | ObservedAccount::Matched(entry) => Some(entry),
             _ => None,
         };
         self.seen = entry.map(Seen::of);
-        let mut plan = reconcile::plan(&self.desired, observed);
-        for at in 0..plan.writes.len() {
-            if let Err(failure) = policy::check(&plan.writes[at], entry) {
-                plan.writes.truncate(at);
-                plan.verdict = Verdict::Failed(failure);
-                break;
-            }
+        if self.desired.delete
+            && entry.is_some()
+            && let Some(warning) = rules.instead_of_delete()
+        {
+            self.desired.delete = false;
+            self.desired.warnings.push(warning);
         }
+        let mut plan = reconcile::plan(&self.desired, &rules.unmarked(observed));
+        rules.restrict(&mut plan, entry);
         self.steps = plan.writes.iter().map(|write| self.intent(write.clone(), epoch, id())).collect();
         self.plan = Some(plan);
         self.progress = Progress::Planned;
@@ -131,7 +164,7 @@ impl Task {
     ) -> Outcome {
         let result = self.conclusion(&changes);
         let succeeded = !matches!(result, Conclusion::Failed(_));
-        let Self { desired, refused, seen, plan, .. } = self;
+        let Self { desired, refused, seen, plan, is_dirty, .. } = self;
         // Without an account nothing is in place, whatever was decided.
         let confirmed = plan
             .as_ref()
@@ -142,7 +175,8 @@ impl Task {
             guid: seen.guid,
             confirmed: succeeded || was_confirmed,
             invocation_id: Some(invocation_id.to_owned()),
-            usn_changed: seen.usn_changed,
+            // Not read back after the write, it is not the write's number.
+            usn_changed: seen.usn_changed.filter(|_| !is_dirty),
         });
         let (mut warnings, drift) = match plan {
             Some(plan) => (plan.warnings, plan.drift),

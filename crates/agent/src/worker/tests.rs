@@ -1,3 +1,6 @@
+mod lanes;
+mod objects;
+
 use std::sync::Mutex;
 
 use rollcall_model::desired::DesiredManager;
@@ -8,7 +11,15 @@ use rollcall_model::plan::Action;
 use rollcall_wire::link::ClaimAnswer;
 use tempfile::TempDir;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::config::Policy;
+use crate::controller::Domain;
+use crate::fence::Fence;
+use crate::journal::Journal;
+use crate::policy::Rules;
+use crate::replication::Awaited;
 use crate::testing::{FakeDirectory, OTHER, STAFF, Strike, TestClock, TestRandom, person};
 
 /// A worker on a fake directory, whose claims are granted unless refused.
@@ -19,6 +30,10 @@ struct Bench {
     domain: Domain,
     fence: Fence,
     refuse_claims: bool,
+    policy: Policy,
+    replication: Awaited,
+    /// What else was sent, and after how many outcomes.
+    frames: Arc<Mutex<Vec<(FromAgent, usize)>>>,
 }
 
 impl Bench {
@@ -32,12 +47,26 @@ impl Bench {
         fence.hello();
         fence.activated(Epoch(1), 10_000);
         let folder = tempfile::tempdir().unwrap();
-        Self { directory, outcomes: Arc::default(), folder, domain, fence, refuse_claims: false }
+        Self {
+            directory,
+            outcomes: Arc::default(),
+            folder,
+            domain,
+            fence,
+            refuse_claims: false,
+            policy: Policy::default(),
+            replication: Awaited::default(),
+            frames: Arc::default(),
+        }
     }
 
     fn worker(&self) -> Worker {
+        self.worker_with(Journal::open(self.folder.path()).unwrap())
+    }
+
+    fn worker_with(&self, journal: Journal) -> Worker {
         let (outgoing, mut sent) = mpsc::channel(16);
-        let (outcomes, granted) = (self.outcomes.clone(), !self.refuse_claims);
+        let (outcomes, frames, granted) = (self.outcomes.clone(), self.frames.clone(), !self.refuse_claims);
         tokio::spawn(async move {
             while let Some(message) = sent.recv().await {
                 match message {
@@ -49,34 +78,45 @@ impl Bench {
                             .collect();
                         let _ = answer.send(answers);
                     }
+                    Outgoing::Frame(frame) => {
+                        let told = outcomes.lock().unwrap().len();
+                        frames.lock().unwrap().push((*frame, told));
+                    }
+                    Outgoing::Answer { .. } => {}
                 }
             }
         });
-        Worker {
-            journal: Journal::open(self.folder.path()).unwrap(),
+        let shared = Shared {
+            journal,
             domain: self.domain.clone(),
             fence: self.fence.clone(),
+            policy: Rules::new(&self.policy),
+            replication: self.replication.clone(),
             clock: Arc::new(TestClock::default()),
             random: Arc::new(TestRandom::default()),
-            inbox: mpsc::channel(1).1,
             outgoing,
-            busy: watch::Sender::new(false),
             stop: CancellationToken::new(),
-        }
+            desk: Desk::default(),
+        };
+        Worker::new(shared, mpsc::channel(1).1, watch::Sender::new(false))
     }
 
     /// Works one batch; its outcomes in the order they were reported.
     async fn work(&self, items: Vec<DesiredState>) -> Vec<Outcome> {
+        self.work_for(items, 1).await
+    }
+
+    async fn work_for(&self, items: Vec<DesiredState>, mins: u64) -> Vec<Outcome> {
         let mut worker = self.worker();
         let work = worker.work(Epoch(1), items);
-        tokio::time::timeout(std::time::Duration::from_mins(1), work).await.expect("the work hangs").unwrap();
-        assert!(worker.journal.state().open.is_empty(), "{:?}", worker.journal.state().open);
-        let expected = worker.journal.state().outcomes.len();
+        tokio::time::timeout(std::time::Duration::from_mins(mins), work).await.expect("the work hangs").unwrap();
+        assert!(worker.shared.journal.state().open.is_empty(), "{:?}", worker.shared.journal.state().open);
+        let expected = worker.shared.journal.state().outcomes.len();
         while self.outcomes.lock().unwrap().len() < expected {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let ids = worker.journal.state().outcomes.iter().map(|outcome| outcome.id).collect();
-        worker.journal.acknowledge(ids).unwrap();
+        let ids = worker.shared.journal.state().outcomes.iter().map(|outcome| outcome.id).collect();
+        worker.shared.journal.acknowledge(ids).unwrap();
         std::mem::take(&mut self.outcomes.lock().unwrap())
     }
 
@@ -410,7 +450,7 @@ async fn a_batch_is_many_persons_and_one_outcome_each() {
 async fn what_a_crash_left_is_reported_once() {
     let bench = Bench::new();
     let guid = bench.directory.put(&format!("CN=ada,{STAFF}"), &[("employeeID", "E1"), ("title", "new")]);
-    let mut worker = bench.worker();
+    let worker = bench.worker();
     let desired = person(1, "ada", &[]);
     let dn = rollcall_model::Dn::from_directory(&format!("CN=ada,{STAFF}"));
     let modify = |name: &str, new: &str| rollcall_model::plan::Write {
@@ -438,13 +478,14 @@ async fn what_a_crash_left_is_reported_once() {
             matching: desired.matching.clone(),
             write,
         };
-        worker.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
+        worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
     }
+    worker.shared.journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1))).unwrap();
     drop(worker);
     let mut worker = bench.worker();
     worker.catch_up().await.unwrap();
-    assert!(worker.journal.state().open.is_empty());
-    let outcomes = worker.journal.state().outcomes.clone();
+    assert!(worker.shared.journal.state().open.is_empty());
+    let outcomes = worker.shared.journal.state().outcomes.clone();
     assert_eq!(outcomes.len(), 1);
     assert_eq!((&outcomes[0].result, outcomes[0].changes.len()), (&Conclusion::Interrupted, 1));
     assert!(outcomes[0].changes[0].confirmed_after_crash && outcomes[0].changes[0].properties[0].name == "title");
@@ -457,13 +498,13 @@ async fn what_a_crash_left_is_reported_once() {
     assert_eq!(told[0].id, told[1].id);
 }
 
-/// Of what a crash left only the first write without a result was sent: the rest is not ours, whoever made it since.
+/// Of what a crash left only what was noted as sent is ours, whoever made the rest since.
 /// Over a restart of the system results may be lost, and everything is looked up.
 #[tokio::test]
 async fn a_crash_claims_nothing_that_was_not_sent() {
     for (boot, ours) in [("one", 1), ("two", 3)] {
         let bench = Bench::new();
-        let mut journal = Journal::open_in(bench.folder.path(), Some("one")).unwrap();
+        let journal = Journal::open_in(bench.folder.path(), Some("one")).unwrap();
         for number in 1..=3 {
             let (name, id) = (format!("p{number}"), format!("E{number}"));
             bench.directory.put(&format!("CN={name},{STAFF}"), &[("employeeID", &id)]);
@@ -476,6 +517,7 @@ async fn a_crash_claims_nothing_that_was_not_sent() {
                     attributes: vec![],
                     enabled: true,
                     must_change_password: false,
+                    initial_password: rollcall_model::config::InitialPassword::Generated,
                 },
             };
             let intent = crate::journal::Intent {
@@ -489,13 +531,13 @@ async fn a_crash_claims_nothing_that_was_not_sent() {
             };
             journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
         }
+        journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1))).unwrap();
         drop(journal);
-        let mut worker =
-            Worker { journal: Journal::open_in(bench.folder.path(), Some(boot)).unwrap(), ..bench.worker() };
+        let mut worker = bench.worker_with(Journal::open_in(bench.folder.path(), Some(boot)).unwrap());
         worker.catch_up().await.unwrap();
-        assert_eq!(worker.journal.state().outcomes.len(), ours, "{boot}");
-        assert_eq!(worker.journal.state().outcomes[0].person, person(1, "p1", &[]).person);
-        assert!(worker.journal.state().open.is_empty());
+        assert_eq!(worker.shared.journal.state().outcomes.len(), ours, "{boot}");
+        assert_eq!(worker.shared.journal.state().outcomes[0].person, person(1, "p1", &[]).person);
+        assert!(worker.shared.journal.state().open.is_empty());
     }
 }
 

@@ -15,15 +15,25 @@ pub enum Job {
     /// List the jobs of all applications
     List,
     /// Change settings; what is not given stays
-    Set(Set),
+    Set(Box<Set>),
     /// Work on what is waiting, and on what comes
     Start,
     /// Stop working; uploads are still accepted and wait
     Pause,
-    /// Show state and counts
+    /// Show state, counts and budget
+    #[command(visible_alias = "show")]
     Status,
     /// Try everything that failed or waits for a retry again, now
     Retry,
+    /// Let go those whom the job's budget holds back, longest waiting first
+    Release {
+        /// The job; that of --job or ROLLCALL_JOB where it is not given
+        #[arg(value_name = "JOB", id = "released_job")]
+        job: Option<String>,
+        /// How many persons; all where it is not given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        count: Option<u32>,
+    },
 }
 
 /// Settings of a job. An empty text clears a setting.
@@ -42,29 +52,36 @@ pub struct Set {
     #[arg(long, value_name = "EXPR")]
     parent: Option<String>,
     /// When the account's cn is written
-    #[arg(long, value_name = "create", value_parser = parse_cn)]
+    #[arg(long, value_name = "create|always", value_parser = ["create", "always"])]
     cn: Option<String>,
     /// What a DELETE operation does to the account
-    #[arg(long, value_name = "off|disable", value_parser = parse_delete)]
+    #[arg(long, value_name = "off|disable|delete", value_parser = ["off", "disable", "delete"])]
     delete: Option<String>,
     /// Source attribute and the AD attribute that it must equal, for instance externalId=employeeID
     #[arg(long = "match", value_name = "SRC=ATTR", value_parser = parse_match)]
     matching: Option<(String, String)>,
+    /// Disables, deletes, moves of linked accounts and clears in 24 hours; what exceeds it waits to be released
+    #[arg(long, value_name = "N|off", value_parser = parse_budget)]
+    budget: Option<Budget>,
+    /// What is done about an inactive person without an account: nothing, or a disabled one is made
+    #[arg(long, value_name = "skip|create", value_parser = ["skip", "create"])]
+    inactive: Option<String>,
+    /// Whether a new account gets a password that nobody knows, or none: then it is made disabled
+    #[arg(long, value_name = "generated|none", value_parser = ["generated", "none"])]
+    initial_password: Option<String>,
 }
 
-fn parse_cn(text: &str) -> Result<String, String> {
-    match text {
-        "create" => Ok(text.to_owned()),
-        "always" => Err("renaming accounts comes in a later version; until then it is 'create'".to_owned()),
-        _ => Err("it is 'create'".to_owned()),
-    }
+/// A budget to be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Budget {
+    Off,
+    Writes(u32),
 }
 
-fn parse_delete(text: &str) -> Result<String, String> {
+fn parse_budget(text: &str) -> Result<Budget, String> {
     match text {
-        "off" | "disable" => Ok(text.to_owned()),
-        "delete" => Err("deleting accounts comes in a later version; until then it is 'off' or 'disable'".to_owned()),
-        _ => Err("it is 'off' or 'disable'".to_owned()),
+        "off" => Ok(Budget::Off),
+        _ => text.parse().map(Budget::Writes).map_err(|_| "it is a number of writes, or 'off'".to_owned()),
     }
 }
 
@@ -89,11 +106,20 @@ impl Set {
             ("parent", &self.parent),
             ("cn", &self.cn),
             ("delete", &self.delete),
+            ("initialPassword", &self.initial_password),
         ];
         let mut body: Map<String, Value> =
             texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), or_null(value.as_ref()?)))).collect();
         if let Some((source, attribute)) = &self.matching {
             body.insert("match".to_owned(), json!({ "source": source, "attribute": attribute }));
+        }
+        if let Some(inactive) = &self.inactive {
+            body.insert("createInactive".to_owned(), json!(inactive == "create"));
+        }
+        match self.budget {
+            None => {}
+            Some(Budget::Off) => drop(body.insert("budget".to_owned(), Value::Null)),
+            Some(Budget::Writes(count)) => drop(body.insert("budget".to_owned(), json!(count))),
         }
         body
     }
@@ -114,6 +140,12 @@ impl Job {
                 let job = client.settings.job()?;
                 let answer = client.act(client.ours(&["jobs", job, "retry"])?).await?;
                 let answer = if answer.is_null() { json!({ "job": job }) } else { answer };
+                printer.data(&answer, members)?;
+            }
+            Self::Release { job, count } => {
+                let job = job.as_deref().map_or_else(|| client.settings.job(), Ok)?;
+                let body = count.map_or_else(|| json!({}), |count| json!({ "count": count }));
+                let answer = client.post(client.ours(&["jobs", job, "release"])?, &body).await?;
                 printer.data(&answer, members)?;
             }
         }
@@ -183,7 +215,15 @@ fn without(object: &Value, member: &str) -> Value {
 
 /// Members, and below them the changes made, by action and result.
 fn status_text(printer: &Printer, status: &Value) -> String {
-    let mut text = members(&without(status, "changes"));
+    let mut text = members(&without(&without(status, "changes"), "budget"));
+    if let Some(used) = status["budget"]["used"].as_i64() {
+        let budget = &status["budget"];
+        let limit = budget["limit"].as_i64().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
+        let (staged, released) = (plain(&budget["staged"]), plain(&budget["released"]));
+        let line = format!("budget of 24 hours: {used} of {limit} used; {staged} persons staged, {released} released");
+        text.push_str("\n\n");
+        text.push_str(&line);
+    }
     let changes = status["changes"].as_array().map_or(&[][..], Vec::as_slice);
     if !changes.is_empty() {
         let rows = changes.iter().map(|row| ["action", "status", "count"].map(|name| plain(&row[name])).to_vec());

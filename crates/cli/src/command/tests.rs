@@ -53,16 +53,10 @@ fn contract(request: &Received) -> Option<Reply> {
             "cn": "create", "match": { "source": "externalId", "attribute": "employeeID" }, "mappings": [{}] })),
         ("GET", path) if path == format!("{ours}/status") => ok(&json!({ "id": JOB, "servicePrincipal": PRINCIPAL,
             "state": "active", "operations": { "done": 3, "failed": 1 }, "persons": 4,
+            "budget": { "limit": 500, "used": 12, "staged": 3, "released": 0 },
             "changes": [{ "action": "create", "status": "success", "count": 3 }] })),
+        ("POST", path) if path == format!("{ours}/release") => ok(&json!({ "persons": 3 })),
         ("POST", path) if path == format!("{ours}/retry") => ok(&json!({ "persons": 2 })),
-        ("POST", "/rollcall/v1/agents/tokens") => {
-            Reply::json(201, &json!({ "token": "enrol-me", "domain": "corp.test", "expires": "2026-01-15T10:30:00Z" }))
-        }
-        ("GET", "/rollcall/v1/agents") => ok(&json!({ "value": [
-            { "agent": "a-1", "name": "dc1", "domain": "corp.test", "state": "active", "controller": "dc1.corp.test",
-              "trouble": null, "lastSeen": "2026-01-15T09:29:59Z", "why": "holds the lease" },
-            { "agent": "a-2", "name": "dc2", "domain": "corp.test", "state": "offline", "controller": null,
-              "trouble": "bind refused\u{1b}[2J", "lastSeen": null, "why": "not connected" }] })),
         ("GET", "/v1.0/auditLogs/provisioning") => ok(&json!({ "value": [
             { "activityDateTime": "2026-01-15T09:41:10Z", "provisioningAction": "update",
               "sourceIdentity": { "id": "E-2001" }, "provisioningStatusInfo": { "status": "success", "errorInformation": null },
@@ -74,6 +68,29 @@ fn contract(request: &Received) -> Option<Reply> {
         (_, path) if path.starts_with(&format!("{ours}/links/E 1/2")) => {
             ok(&json!({ "externalId": "E 1/2", "version": 3, "objectGuid": null, "confirmed": false }))
         }
+        _ => return agent_contract(request),
+    })
+}
+
+/// Those about agents.
+fn agent_contract(request: &Received) -> Option<Reply> {
+    Some(match (request.method.as_str(), request.target.as_str()) {
+        ("POST", "/rollcall/v1/agents/tokens") => {
+            Reply::json(201, &json!({ "token": "enrol-me", "domain": "corp.test", "expires": "2026-01-15T10:30:00Z" }))
+        }
+        ("GET", "/rollcall/v1/agents") => ok(&json!({ "value": [
+            { "agent": "a-1", "name": "dc1", "domain": "corp.test", "state": "active", "controller": "dc1.corp.test",
+              "trouble": null, "lastSeen": "2026-01-15T09:29:59Z", "version": "0.2.0", "node": "n-1", "draining": false,
+              "why": "it holds the lease, epoch 7, and writes through dc1.corp.test" },
+            { "agent": "a-2", "name": "dc2", "domain": "corp.test", "state": "inTrouble", "controller": null,
+              "trouble": "bind refused\u{1b}[2J", "lastSeen": null, "draining": false,
+              "why": "it is in trouble: bind refused\u{1b}[2J" },
+            { "agent": "a-3", "name": "DC2", "domain": "corp.test", "state": "draining", "draining": true,
+              "why": "it is set to drain and takes no work" }] })),
+        ("POST", "/rollcall/v1/agents/a-1/logLevel") if request.body.contains("debgu") => {
+            Reply::error(400, "BadRequest", "filter 'debgu' is no level")
+        }
+        ("POST", path) if path.starts_with("/rollcall/v1/agents/a-1/") => Reply::empty(204),
         _ => return None,
     })
 }
@@ -114,6 +131,14 @@ async fn applications() {
 async fn agents() {
     check("agent_token", &["agent", "token", "--domain", "corp.test"]).await;
     check("agent_list", &["agent", "list"]).await;
+    check("agent_drain", &["agent", "drain", "dc1"]).await;
+    check("agent_undrain", &["agent", "undrain", "a-1"]).await;
+    check("agent_log_level", &["agent", "log-level", "DC1", "info,rollcall_agent=trace"]).await;
+    check("agent_log_level_default", &["agent", "log-level", "dc1", "default"]).await;
+    check("agent_log_level_refused", &["agent", "log-level", "dc1", "debgu"]).await;
+    check("agent_rotate_key", &["agent", "rotate-key", "dc1"]).await;
+    check("agent_of_two_names", &["agent", "drain", "dc2"]).await;
+    check("agent_unknown", &["agent", "rotate-key", "dc9"]).await;
 }
 
 #[tokio::test]
@@ -126,7 +151,13 @@ async fn jobs() {
     check("job_start", &["job", "start"]).await;
     check("job_pause", &["job", "pause"]).await;
     check("job_status", &["job", "status"]).await;
+    check("job_show", &["job", "show"]).await;
     check("job_retry", &["job", "retry"]).await;
+    check("job_release", &["job", "release"]).await;
+    check("job_release_some", &["job", "release", JOB, "--count", "2"]).await;
+    check("job_set_always", &["job", "set", "--cn", "always", "--delete", "delete", "--budget", "50"]).await;
+    check("job_set_passwords", &["job", "set", "--inactive", "create", "--initial-password", "none"]).await;
+    check("job_set_no_budget", &["job", "set", "--budget", "off"]).await;
 }
 
 #[tokio::test]
@@ -142,16 +173,16 @@ async fn logs_and_links() {
 }
 
 #[test]
-fn values_of_a_later_version_are_refused_with_a_word_why() {
+fn values_that_settings_do_not_have_are_refused_with_a_word_why() {
     let check = |args: &[&str], expected: &str| {
         let error = parse(&[&["job", "set"], args].concat()).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains(expected), "{error}");
     };
-    check(&["--cn", "always"], "renaming accounts comes in a later version");
-    check(&["--cn", "never"], "it is 'create'");
-    check(&["--delete", "delete"], "deleting accounts comes in a later version");
-    check(&["--delete", "x"], "it is 'off' or 'disable'");
+    check(&["--cn", "never"], "create, always");
+    check(&["--delete", "x"], "off, disable, delete");
+    check(&["--budget", "-1"], "unexpected argument");
+    check(&["--budget", "many"], "it is a number of writes, or 'off'");
     check(&["--match", "externalId"], "a source attribute, '=', and an AD attribute");
     check(&["--match", "=employeeID"], "a source attribute");
 }
@@ -160,6 +191,7 @@ fn values_of_a_later_version_are_refused_with_a_word_why() {
 fn command_lines_that_cannot_be() {
     let check = |args: &[&str]| assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
     check(&["upload", "f.json", "--parallel", "0"]);
+    check(&["job", "release", "--count", "0"]);
     check(&["upload", "f.json", "--parallel", "33"]);
     check(&["logs", "--all", "--top", "3"]);
     check(&["app", "grant", "x"]);

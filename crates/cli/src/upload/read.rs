@@ -21,6 +21,14 @@ pub(crate) struct Operation {
     pub(crate) person: Option<String>,
 }
 
+impl Operation {
+    /// What it says of the person.
+    pub(crate) fn data(&self) -> Value {
+        let parsed: Option<Value> = serde_json::from_str(self.json.get()).ok();
+        parsed.and_then(|mut operation| operation.get_mut("data").map(Value::take)).unwrap_or(Value::Null)
+    }
+}
+
 /// Reads all operations of a file, in its order. An empty file has none.
 pub(crate) fn operations(path: &Path) -> Result<Vec<Operation>, Error> {
     let bytes = files::read(path)?;
@@ -76,11 +84,15 @@ fn add_one(element: &RawValue, operations: &mut Vec<Operation>) -> Result<(), St
         add_operation(element, operations);
         return Ok(());
     }
-    let json = format!(r#"{{"method":"POST","bulkId":"{place}","path":"/Users","data":{}}}"#, element.get());
-    let json = RawValue::from_string(json).map_err(|cause| cause.to_string())?;
     let external_id = parsed.as_ref().and_then(external_id);
-    operations.push(operation(json, external_id));
+    operations.push(user(element.get(), place, external_id).map_err(|cause| cause.to_string())?);
     Ok(())
+}
+
+/// The operation that sends a user resource; `place` becomes its bulkId.
+pub(crate) fn user(data: &str, place: usize, external_id: Option<String>) -> Result<Operation, serde_json::Error> {
+    let json = format!(r#"{{"method":"POST","bulkId":"{place}","path":"/Users","data":{data}}}"#);
+    Ok(operation(RawValue::from_string(json)?, external_id))
 }
 
 fn add_operation(element: &RawValue, operations: &mut Vec<Operation>) {

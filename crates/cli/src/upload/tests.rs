@@ -243,3 +243,33 @@ async fn nothing_to_upload_is_no_failure_and_no_file_is_usage() {
     assert_eq!(missing.exit.code(), 2);
     assert!(missing.err.contains("/nowhere/people.json"), "{}", missing.err);
 }
+
+#[tokio::test]
+async fn a_csv_file_is_sent_as_the_mapping_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("people.CSV"), "No;Name\r\nE-1;Ann\r\nE-2;Bob\r\n").unwrap();
+    std::fs::write(path("map.toml"), "[columns]\nNo = \"externalId\"\nName = \"displayName\"\n").unwrap();
+    let intake = Arc::new(Mutex::new(Intake::default()));
+    let service = Service::start(move |request| intake.lock().unwrap().answer(request, no_fault, done)).await;
+    let run = service.run(&["upload", &path("people.CSV"), "--mapping", &path("map.toml")]).await;
+    assert_eq!(run.exit.code(), 0, "{run:?}");
+    assert!(run.err.contains("people.CSV: 2 records, UTF-8, separator ';'"), "{}", run.err);
+    let bulk = service.received().into_iter().find(|it| it.target.ends_with("/bulkUpload")).unwrap().json();
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    let user = |id: &str, name: &str| json!({ "schemas": schemas, "externalId": id, "displayName": name });
+    let one = |row: &str, data: Value| json!({ "method": "POST", "bulkId": row, "path": "/Users", "data": data });
+    assert_eq!(bulk["Operations"], json!([one("2", user("E-1", "Ann")), one("3", user("E-2", "Bob"))]));
+
+    // Neither of these speaks to anybody: no setting is there.
+    let dry = ["upload", &path("people.CSV"), "--mapping", &path("map.toml"), "--dry-run"];
+    let shown = crate::testing::run(&dry, &[]).await;
+    assert_eq!((shown.exit.code(), shown.json()), (0, json!([user("E-1", "Ann"), user("E-2", "Bob")])));
+    let sent = service.received().len();
+    std::fs::write(path("bad.csv"), "externalId,title\nE-1,a\ne-1,b\n").unwrap();
+    let bad = service.run(&["upload", &path("bad.csv"), "--json"]).await;
+    assert_eq!((bad.exit.code(), service.received().len()), (2, sent));
+    let error: Value = serde_json::from_str(&bad.err).unwrap();
+    assert_eq!(error["error"]["code"], "FileUnusable");
+    assert!(error["error"]["message"].as_str().unwrap().contains("row 3, column 'externalId'"), "{error}");
+}

@@ -87,10 +87,10 @@ use Code::{
     EntryConflict, HybridSynchronizationActiveDirectoryCannotFindAttribute as CannotFindAttribute,
     HybridSynchronizationActiveDirectoryInsufficientAccessRights as InsufficientAccessRights,
     HybridSynchronizationActiveDirectoryInvalidParameter as InvalidParameter,
-    HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique as UpnNotUnique, PasswordRefused, StalePlan,
-    TimeOut,
+    HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique as UpnNotUnique, NoIdentifiersLeft, PasswordRefused,
+    StalePlan, TimeOut,
 };
-use Request::{Add, Bind, Modify, Rename};
+use Request::{Add, Bind, Delete, Modify, Rename};
 use Server::{Microsoft, Samba};
 
 /// What is left when no row fits; last of [`ROWS`] too, so that it is printed and tested.
@@ -193,7 +193,7 @@ pub const ROWS: &[Row] = &[
         .named(),
     Row::new("value-twice", InvalidParameter, "one value twice in an add").rc(20).named(),
     Row::new("reference", StalePlan, "the object referred to is gone since it was looked up").hex(0x20B5).named(),
-    Row::new("target-gone", StalePlan, "the object, or one its old value names, is gone").on(&[Modify]).rc(32),
+    Row::new("target-gone", StalePlan, "the object, or one its old value names, is gone").on(&[Modify, Delete]).rc(32),
     // Containers.
     Row::new("no-parent-samba", ContainerNotFound, "the new container does not exist (32 in an add, 80 in a move)")
         .on(&[Add, Rename])
@@ -241,6 +241,26 @@ pub const ROWS: &[Row] = &[
         .text("linked attribute")
         .named()
         .of(Samba),
+    Row::new("children", DirectoryRefused, "other objects lie below this one, and a tree is never deleted")
+        .on(&[Delete])
+        .rc(66),
+    Row::new(
+        "no-identifiers",
+        NoIdentifiersLeft,
+        "the controller's pool of RIDs is spent, and the RID master is not there",
+    )
+    .on(&[Add])
+    .hex(0x2010)
+    .of(Microsoft),
+    Row::new(
+        "no-identifiers-samba",
+        NoIdentifiersLeft,
+        "the controller's pool of RIDs is spent, and the RID master is not there",
+    )
+    .on(&[Add])
+    .rc(53)
+    .text("no rid values available")
+    .of(Samba),
     // Nothing known: 53 and 80 are not believed to pass.
     Row::new("unwilling", DirectoryRefused, "unwilling, without a reason known here").rc(53).named(),
     Row::new("other", DirectoryRefused, "an error without a reason known here").rc(80),

@@ -1,7 +1,7 @@
 //! Cases by row. Samba's texts were recorded from Samba 4.22.6; Microsoft's follow the published form of its
 //! diagnostics, with DSID numbers that mean nothing.
 
-use super::Request::{Add, Bind, Modify, Rename, Search};
+use super::Request::{Add, Bind, Delete, Modify, Rename, Search};
 use super::*;
 use Code::*;
 
@@ -47,6 +47,8 @@ const CASES: &[Case] = &[
     Case("password", Add, 19, "0000052D: Constraint violation - check_password_restrictions: the password is too short. It should be equal to or longer than 7 characters!", PasswordRefused, Some("unicodePwd")),
     Case("password", Modify, 53, "0000052D: SvcErr: DSID-031A1254, problem 5003 (WILL_NOT_PERFORM), data 0", PasswordRefused, Some("unicodePwd")),
     Case("password-link", Add, 53, "0000001F: SvcErr: DSID-031A1262, problem 5003 (WILL_NOT_PERFORM), data 0", DirectoryRefused, Some("unicodePwd")),
+    Case("no-identifiers", Add, 53, "00002010: SvcErr: DSID-031A1254, problem 5003 (WILL_NOT_PERFORM), data 0", NoIdentifiersLeft, None),
+    Case("no-identifiers-samba", Add, 53, "00002035: NO RID values available", NoIdentifiersLeft, None),
     Case("value-gone", Modify, 16, "00002085: AtrErr: DSID-03152804, #1:\n\t0: 00002085: DSID-03152804, problem 1001 (NO_ATTRIBUTE_OR_VAL), data 0, Att c (title):len 6\n", StalePlan, Some("title")),
     Case("value-gone", Modify, 16, "00002085: setup_last_set_field: old pwdLastSet value not found! at source4/dsdb/samdb/ldb_modules/password_hash.c:2380:setup_last_set_field", StalePlan, Some("pwdLastSet")),
     Case("attribute-gone", Modify, 16, "00002084: AtrErr: DSID-03152804, #1:\n\t0: 00002084: DSID-03152804, problem 1001 (NO_ATTRIBUTE_OR_VAL), data 0, Att 20 (manager)\n", StalePlan, Some("manager")),
@@ -84,6 +86,8 @@ const CASES: &[Case] = &[
     Case("syntax", Modify, 21, "0000200B: objectclass_attrs: attribute 'title' on entry 'CN=ada,DC=corp,DC=test' contains at least one invalid value!", INVALID, Some("title")),
     Case("syntax", Add, 21, "Element title has empty attribute in ldb message (CN=z1,DC=corp,DC=test)!", INVALID, Some("title")),
     Case("syntax", Add, 21, "00000057: LdapErr: DSID-0C090D8A, comment: Error in attribute conversion operation, data 0, v3839", INVALID, None),
+    Case("children", Delete, 66, "00002015: Unable to delete a non-leaf node!", DirectoryRefused, None),
+    Case("target-gone", Delete, 32, "00002030: Cannot delete, entry does not exist", StalePlan, None),
     Case("bad-name", Add, 34, "could not parse not a dn as a 1.3.6.1.4.1.1466.115.121.1.12 DN", INVALID, None),
     Case("rdn", Modify, 67, "00002016: Modify of RDN 'CN' on CN=ada,DC=corp,DC=test not permitted, must use 'rename' operation instead", INVALID, Some("cn")),
     Case("rdn", Modify, 67, "00002016: UpdErr: DSID-030F0A1B, problem 6004 (CANT_ON_RDN), data 0", INVALID, Some("cn")),

@@ -49,6 +49,7 @@ fn shape(filter: &Filter) -> Read {
         Filter::And(parts) => Read::List('&', parts.iter().map(shape).collect()),
         Filter::Or(parts) => Read::List('|', parts.iter().map(shape).collect()),
         Filter::Equal(name, value) => Read::Item(name.clone(), value.clone().into_bytes()),
+        Filter::AtLeast(name, number) => Read::Item(format!("{name}>"), number.to_string().into_bytes()),
         Filter::Guid(guid) => Read::Item("objectGUID".into(), guid.to_ldap().to_vec()),
         Filter::Present(name) => Read::Present(name.clone()),
     }
@@ -68,6 +69,7 @@ fn renders() {
         (Filter::Present("cn".into()), "(cn=*)"),
         (Filter::Equal("cn".into(), "a*b(c)\\d\0é".into()), "(cn=a\\2ab\\28c\\29\\5cd\\00é)"),
         (Filter::Equal("cn".into(), String::new()), "(cn=)"),
+        (Filter::AtLeast("uSNChanged".into(), 4_711), "(uSNChanged>=4711)"),
         (
             Filter::Guid("00112233-4455-6677-8899-aabbccddeeff".parse().unwrap()),
             "(objectGUID=\\33\\22\\11\\00\\55\\44\\77\\66\\88\\99\\aa\\bb\\cc\\dd\\ee\\ff)",
@@ -95,6 +97,7 @@ fn what_has_no_text_form_is_an_error() {
         Filter::And(vec![Filter::Or(vec![])]),
         account_filter("employeeID", Vec::<String>::new()),
         Filter::Present(String::new()),
+        Filter::AtLeast("a)(b".into(), 1),
         Filter::Equal("a)(b".into(), "x".into()),
         Filter::Equal("a=b".into(), "x".into()),
         Filter::Equal("1a".into(), "x".into()),

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchResult};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchResult, StdStream};
 use rollcall_model::Code;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::task::AbortHandle;
 
 use super::decode::{self, RawEntry};
-use super::{LdapOptions, no_answer, refused};
+#[cfg(not(feature = "kerberos"))]
+use super::no_kerberos::{kerberos, sealed};
+use super::transport::{self, Place};
+use super::{Bind, Kerberos, LdapOptions, Transport, no_answer, refused};
+#[cfg(feature = "kerberos")]
+use super::{kerberos, sealed};
 use crate::Error;
 use crate::errors::Request;
 
@@ -33,66 +38,95 @@ impl fmt::Display for Controller {
 /// An open, bound connection. Dropping the last handle closes it.
 pub(super) struct Connection {
     ldap: Ldap,
-    driver: AbortHandle,
+    tasks: Tasks,
     /// Set at once, where the driver takes a moment to end.
     is_closed: AtomicBool,
     pub(super) controller: Controller,
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
+/// What moves a connection's bytes; ended with it.
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn start(connection: LdapConnAsync) -> Self {
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.drive().await {
+                tracing::debug!(%error, "LDAP connection ended");
+            }
+        });
+        Self(vec![task.abort_handle()])
+    }
+
+    fn end(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
     }
 }
 
-/// Ends the task that moves a connection's bytes unless the connection was handed on.
-struct Driver(Option<AbortHandle>);
-
-impl Drop for Driver {
+impl Drop for Tasks {
     fn drop(&mut self) {
-        if let Some(driver) = self.0.take() {
-            driver.abort();
-        }
+        self.end();
     }
 }
 
 impl Connection {
     /// Connects, binds, and asks who answers.
     pub(super) async fn open(options: &LdapOptions, settings: LdapConnSettings) -> Result<Self, Error> {
-        let (connection, mut ldap) =
-            LdapConnAsync::with_settings(settings, &options.url).await.map_err(|error| no_answer(&error))?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.drive().await {
-                tracing::debug!(%error, "LDAP connection ended");
+        let place = transport::check(options)?;
+        let (mut ldap, tasks) = match (&options.bind, options.transport) {
+            (Bind::Kerberos(account), Transport::SealedLdap) => sealed_by_kerberos(&place, account).await?,
+            (bind, transport) => {
+                let settings = settings.set_starttls(transport == Transport::StartTls);
+                let opened = LdapConnAsync::with_settings(settings, &options.url).await;
+                let (connection, mut ldap) = opened.map_err(|error| no_answer(&error))?;
+                let tasks = Tasks::start(connection);
+                match bind {
+                    Bind::Simple { name, password } => simple(&mut ldap, name, password).await?,
+                    Bind::Kerberos(account) => by_kerberos(&ldap, &place, account).await?,
+                }
+                (ldap, tasks)
             }
-        });
-        let mut driver = Driver(Some(task.abort_handle()));
-        let bound = ldap
-            .simple_bind(&options.bind_name, options.bind_password.expose_secret())
-            .await
-            .map_err(|error| no_answer(&error))?;
-        if bound.rc != 0 {
-            return Err(refused(Request::Bind, &options.bind_name, bound.rc, &bound.text));
-        }
+        };
         let controller = identify(&mut ldap).await?;
-        tracing::info!(controller = %controller, "connected to the directory");
-        let Some(driver) = driver.0.take() else { return Err(unreadable("the connection is gone")) };
-        Ok(Self { ldap, driver, is_closed: AtomicBool::new(false), controller })
+        tracing::info!(controller = %controller, transport = ?options.transport, "connected to the directory");
+        Ok(Self { ldap, tasks, is_closed: AtomicBool::new(false), controller })
     }
 
     pub(super) fn is_open(&self) -> bool {
-        !self.is_closed.load(Ordering::Acquire) && !self.driver.is_finished()
+        !self.is_closed.load(Ordering::Acquire) && !self.tasks.0.iter().any(AbortHandle::is_finished)
     }
 
     /// Closes at once; requests under way end without an answer.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
-        self.driver.abort();
+        self.tasks.end();
     }
 
     pub(super) fn ldap(&self) -> Ldap {
         self.ldap.clone()
     }
+}
+
+async fn simple(ldap: &mut Ldap, name: &str, password: &SecretString) -> Result<(), Error> {
+    let bound = ldap.simple_bind(name, password.expose_secret()).await.map_err(|error| no_answer(&error))?;
+    if bound.rc == 0 { Ok(()) } else { Err(refused(Request::Bind, name, bound.rc, &bound.text)) }
+}
+
+async fn by_kerberos(ldap: &Ldap, place: &Place, account: &Kerberos) -> Result<(), Error> {
+    let service = transport::service(account, place)?;
+    let bound = kerberos::bind_on_tls(ldap.clone(), account, &service).await?;
+    if bound.rc == 0 { Ok(()) } else { Err(refused(Request::Bind, &account.principal, bound.rc, &bound.text)) }
+}
+
+/// ldap3 speaks plainly to our own end of a pair of sockets.
+async fn sealed_by_kerberos(place: &Place, account: &Kerberos) -> Result<(Ldap, Tasks), Error> {
+    let service = transport::service(account, place)?;
+    let sealed = sealed::open(place, account, &service).await?;
+    let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(sealed.plain));
+    let opened = LdapConnAsync::with_settings(settings, "ldapi://sealed").await;
+    let (connection, ldap) = opened.map_err(|error| no_answer(&error))?;
+    let mut tasks = Tasks::start(connection);
+    tasks.0.push(sealed.pump);
+    Ok((ldap, tasks))
 }
 
 /// Name and invocationId of the controller (MS-ADTS 3.1.1.3.2: rootDSE; 6.1.1.2.2.1.2.1.1: nTDSDSA).

@@ -41,6 +41,11 @@ impl RawEntry {
         self.attributes.keys().find(|name| name.contains(";range=")).map(String::as_str)
     }
 
+    /// DN, and values by lower-case name.
+    pub(super) fn into_parts(self) -> (String, BTreeMap<String, Vec<Vec<u8>>>) {
+        (self.dn, self.attributes)
+    }
+
     /// The entry of the model; `None` where it has no objectGUID.
     pub(super) fn into_entry(self) -> Option<Entry> {
         let guid = self.guid("objectGUID")?;
@@ -60,6 +65,14 @@ fn text(value: &[u8]) -> String {
         |_| format!("{BINARY_PREFIX}{}", base64::engine::general_purpose::STANDARD.encode(value)),
         str::to_owned,
     )
+}
+
+/// The bytes of a value as [`text`] gave it.
+pub(crate) fn binary(text: &str) -> Option<Vec<u8>> {
+    match text.strip_prefix(BINARY_PREFIX) {
+        Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded).ok(),
+        None => Some(text.as_bytes().to_vec()),
+    }
 }
 
 /// SearchResultEntry (RFC 4511 4.5.2): name, then a list of attribute and set of values.

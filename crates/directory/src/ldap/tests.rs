@@ -2,6 +2,7 @@
 //! rest is in [`crate::conformance`], which the test crate runs on real directories.
 
 mod server;
+mod transports;
 
 use std::io::Write as _;
 

@@ -61,11 +61,17 @@ impl Write for LdapDirectory {
             other => other,
         }
     }
+
+    async fn delete(&self, guid: ObjectGuid) -> Result<(), Error> {
+        let dn = Dn::by_guid(guid);
+        let dn = dn.as_str();
+        self.write(Request::Delete, dn, |mut ldap| async move { ldap.delete(dn).await }).await
+    }
 }
 
 impl LdapDirectory {
     /// Sends one write, on the open connection only: connecting takes time in which the right to write may end.
-    async fn write<F>(&self, request: Request, dn: &str, send: impl FnOnce(Ldap) -> F) -> Result<(), Error>
+    pub(super) async fn write<F>(&self, request: Request, dn: &str, send: impl FnOnce(Ldap) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<LdapResult, LdapError>>,
     {

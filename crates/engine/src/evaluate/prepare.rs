@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_model::config::{Apply, DeleteAction, JobConfig, Mapping, MappingSource, target};
+use rollcall_model::config::{Apply, DeleteAction, InitialPassword, JobConfig, Mapping, MappingSource, target};
 use rollcall_model::{SourceName, fold};
 use rollcall_syntax::attribute::{self, AttributePath};
 use rollcall_syntax::{Span, SyntaxError};
@@ -59,6 +59,7 @@ pub struct Prepared {
     pub(super) schema_version: i64,
     pub(super) delete_action: DeleteAction,
     pub(super) must_change_password: bool,
+    pub(super) initial_password: InitialPassword,
     pub(super) create_inactive: bool,
     pub(super) enable_found_disabled: bool,
     pub(super) empty_is_value: bool,
@@ -126,6 +127,7 @@ impl Prepared {
             schema_version,
             delete_action: config.delete_action,
             must_change_password: config.must_change_password,
+            initial_password: config.initial_password,
             create_inactive: config.create_inactive,
             enable_found_disabled: config.enable_found_disabled,
             empty_is_value: config.empty_is_value,
@@ -197,9 +199,6 @@ fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
     let special = [target::ACCOUNT_DISABLED, target::PARENT, target::MANAGER, target::CN].into_iter().any(is);
     if special && mapping.matching_priority > 0 {
         refuse(format!("{name} cannot be a matching attribute"), "match on an attribute that holds a key");
-    }
-    if is(target::CN) && mapping.apply == Apply::Always {
-        refuse("cn names the object and is written on create only".to_owned(), "set apply to onCreate");
     }
     if is(target::MANAGER) && !matches!(mapping.source, MappingSource::Direct(_)) {
         refuse("manager is a reference and must be mapped directly".to_owned(), "map the enterprise attribute manager");

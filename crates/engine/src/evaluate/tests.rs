@@ -482,6 +482,36 @@ fn containers() {
     assert_eq!((failure.code, failure.attribute.as_deref()), (Code::AttributeValidationFailed, Some(target::PARENT)));
 }
 
+/// semantics: move (rename), may-write
+#[test]
+fn names() {
+    let mut config = config();
+    let on_create = settled(&prepared(&config), &person(&[ada()]));
+    let mut other = ada();
+    other["displayName"] = json!("Other Name");
+    let state = sent(evaluate(&prepared(&config), &merge_into(&on_create, &other), None));
+    assert_eq!((state.cn, state.rename), (None, None), "written on create only");
+    config.mappings.iter_mut().for_each(|row| row.apply = Apply::Always);
+    let prepared = prepared(&config);
+    let new = sent(evaluate(&prepared, &person(&[ada()]), None));
+    assert_eq!((new.cn.as_deref(), new.rename), (Some("Ada Byron"), Some(MayWrite::Yes)));
+    let check = |what: &str, record: &Value, confirmed: Option<&str>, expected: (Option<&str>, Option<MayWrite>)| {
+        let mut person = settled(&prepared, &person(&[ada()]));
+        let names = person.confirmed.get_or_insert_default();
+        names.attributes.extend(confirmed.map(|cn| ("cn".to_owned(), vec![cn.to_owned()])));
+        let state = sent(evaluate(&prepared, &merge_into(&person, record), None));
+        assert_eq!((state.cn.as_deref(), state.rename), expected, "{what}");
+    };
+    let id = json!({"externalId": ada()["externalId"]});
+    let named = |name: &str| json!({"externalId": ada()["externalId"], "displayName": name});
+    check("not sent", &id, Some("Ada Byron"), (Some("Ada Byron"), Some(MayWrite::FirstLinkOnly)));
+    check("never confirmed", &id, None, (Some("Ada Byron"), Some(MayWrite::Yes)));
+    check("confirmed otherwise", &id, Some("ada byron"), (Some("Ada Byron"), Some(MayWrite::Yes)));
+    check("sent", &named("Ada Byron"), Some("Ada Byron"), (Some("Ada Byron"), Some(MayWrite::Yes)));
+    check("changed", &named("Ada King"), Some("Ada Byron"), (Some("Ada King"), Some(MayWrite::Yes)));
+    check("emptied", &named(""), Some("Ada Byron"), (None, None));
+}
+
 /// semantics: delete
 #[test]
 fn delete_operations() {
@@ -495,7 +525,13 @@ fn delete_operations() {
         (state.extent, state.account, state.if_absent),
         (Extent::AccountOnly, DesiredAccount::Disabled, IfAbsent::Skip)
     );
-    assert_eq!(state.failure, None);
+    assert_eq!((state.failure, state.delete), (None, false));
+    config.delete_action = DeleteAction::Delete;
+    let state = sent(evaluate(&prepared(&config), &person, None));
+    assert_eq!((state.delete, state.extent, state.account), (true, Extent::AccountOnly, DesiredAccount::Disabled));
+    // Once the account is deleted, the next DELETE has nothing to do.
+    let unlinked = Person { link: None, ..person.clone() };
+    assert_eq!(evaluate(&prepared(&config), &unlinked, None), Evaluation::Skip(Code::NotLinked, Vec::new()));
     config.delete_action = DeleteAction::Off;
     let left = sent(evaluate(&prepared(&config), &person, None));
     assert_eq!(left.extent, Extent::Everything, "what was sent before an ignored DELETE is still written");
@@ -511,12 +547,13 @@ fn a_leaver_who_is_then_deleted_is_disabled() {
     let mut person = person(&[leaver]);
     person.pending.method = Method::Delete;
     let mut config = config();
-    for action in [DeleteAction::Disable, DeleteAction::Off] {
+    for action in [DeleteAction::Disable, DeleteAction::Off, DeleteAction::Delete] {
         config.delete_action = action;
         for link in [None, Some(link(true))] {
             person.link = link;
             let state = sent(evaluate(&prepared(&config), &person, None));
             assert_eq!((state.account, state.if_absent), (DesiredAccount::Disabled, IfAbsent::Skip), "{action:?}");
+            assert_eq!(state.delete, action == DeleteAction::Delete && person.link.is_some(), "{action:?}");
         }
     }
     (person.link, config.delete_action) = (None, DeleteAction::Disable);
@@ -583,7 +620,6 @@ fn mappings_that_cannot_be_used() {
         |config| config.mappings.push(mapping("info", MappingSource::Direct(SourceName::new("a b")))),
         "no source attribute",
     );
-    check(|config| config.mappings.iter_mut().for_each(|row| row.apply = Apply::Always), "written on create only");
     check(|config| config.container = Some("Staff".to_owned()), "no distinguished name");
     check(
         |config| {

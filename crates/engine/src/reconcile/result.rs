@@ -56,6 +56,9 @@ pub fn confirmed(
             now.manager = None;
         }
     }
+    if let Some(cn) = desired.cn.as_ref().filter(|_| desired.rename.is_some() && !open(target::CN)) {
+        now.attributes.insert(target::CN.to_owned(), vec![cn.clone()]);
+    }
     if desired.container.mapped.is_some() && !open(target::PARENT) {
         now.container.clone_from(&desired.container.mapped);
     }
@@ -75,7 +78,8 @@ pub fn confirmed(
 fn enabled(desired: &DesiredState, plan: &Plan) -> Option<bool> {
     let wrote = |action| plan.writes.iter().find(|write| write.action == action);
     if let Some(Write { request: WriteRequest::Add { enabled, .. }, .. }) = wrote(Action::Create) {
-        return Some(*enabled);
+        // Made disabled for want of a password: whoever sets one enables it, and we have no say in that.
+        return (*enabled || desired.account == DesiredAccount::Disabled).then_some(*enabled);
     }
     let first_link = desired.link.as_ref().is_none_or(|link| !link.confirmed);
     match desired.account {
@@ -90,10 +94,15 @@ fn enabled(desired: &DesiredState, plan: &Plan) -> Option<bool> {
 /// written GUID, or, after an add, the one with the matching value; `None` where a complete search found none.
 #[must_use]
 pub fn happened(write: &Write, entry: Option<&Entry>) -> Happened {
-    let Some(entry) = entry else { return Happened::No };
+    let is_delete = matches!(write.request, WriteRequest::Delete { .. });
+    let Some(entry) = entry else { return if is_delete { Happened::Yes } else { Happened::No } };
     let is_so = match &write.request {
+        WriteRequest::Delete { .. } => false,
         WriteRequest::Add { .. } => true,
-        WriteRequest::Move { container, .. } => entry.dn.parent().is_some_and(|parent| parent.same_as(container)),
+        WriteRequest::Move { container, cn, .. } => {
+            entry.dn.parent().is_some_and(|parent| parent.same_as(container))
+                && cn.as_ref().is_none_or(|cn| entry.dn.leaf_value().as_ref() == Some(cn))
+        }
         WriteRequest::Modify { changes, .. } => changes.iter().all(|change| {
             let folded = change.name.to_lowercase();
             let holds =

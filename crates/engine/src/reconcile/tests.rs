@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use rollcall_model::config::InitialPassword;
 use rollcall_model::desired::{DesiredContainer, DesiredManager, MatchRule};
 use rollcall_model::ids::{ObjectGuid, PersonId, Version};
 use rollcall_model::outcome::RefusedValue;
@@ -32,6 +33,7 @@ fn desired() -> DesiredState {
         link: Some(Link { guid: guid(), confirmed: true, invocation_id: None, usn_changed: None }),
         matching: vec![MatchRule { attribute: "employeeID".to_owned(), value: "E-1".to_owned() }],
         account: DesiredAccount::EnabledIfNewOrFirstLink,
+        delete: false,
         if_absent: IfAbsent::Create,
         extent: Extent::Everything,
         attributes: vec![
@@ -40,9 +42,11 @@ fn desired() -> DesiredState {
             attribute("title", &["Countess"], MayWrite::Yes),
         ],
         cn: Some("Ada Byron".to_owned()),
+        rename: None,
         container: DesiredContainer { mapped: None, default: Some(STAFF.to_owned()), may_move: false },
         manager: None,
         must_change_password: false,
+        initial_password: InitialPassword::Generated,
         enable_found_disabled: false,
         last_left_enabled: Some(true),
         failure: None,
@@ -274,6 +278,85 @@ fn moves() {
     check(&spelled, &linked(entry(&[])), "");
 }
 
+/// semantics: move (rename)
+#[test]
+fn renames() {
+    let with = |cn: &str, rename, state: DesiredState| DesiredState { cn: Some(cn.to_owned()), rename, ..state };
+    let may = Some(MayWrite::Yes);
+    let change = |action: &str, from: &str, to: &str| {
+        format!(r#"{action} cn ["{from}"]->["{to}"], distinguishedName ["CN={from},{STAFF}"]->["CN={to},{STAFF}"]"#)
+    };
+    let at = |name: &str| {
+        let dn = Dn::parse(STAFF).unwrap().child("CN", name);
+        Entry { dn, ..entry(&[]) }
+    };
+    let found = linked(at("Ada Byron"));
+    check(&with("Ada King", may, desired()), &found, &change("Rename", "Ada Byron", "Ada King"));
+    check(&with("ada Byron", may, desired()), &found, &change("Rename", "Ada Byron", "ada Byron"));
+    check(&with("Ada Byron", may, desired()), &found, "");
+    check(&with("Ada King", None, desired()), &found, "");
+    check(&DesiredState { cn: None, rename: may, ..desired() }, &found, "");
+    let drift = r#"drift cn ["Ada Byron"]->["Ada King"]"#;
+    check(&with("Ada King", Some(MayWrite::FirstLinkOnly), desired()), &found, drift);
+    let matched = Observed { account: ObservedAccount::Matched(at("Ada Byron")), manager: ObservedManager::NotAsked };
+    let first = with("Ada King", Some(MayWrite::FirstLinkOnly), unlinked());
+    check(&first, &matched, &change("Rename", "Ada Byron", "Ada King"));
+    // The name that it got because its own was taken stays.
+    check(&with("Ada King", may, desired()), &linked(at("Ada King (E-1)")), "");
+    check(&with("Ada", may, desired()), &linked(at("Ada King (E-1)")), &change("Rename", "Ada King (E-1)", "Ada"));
+    // Move and rename at once are one request.
+    let mut both = with("Ada King", may, desired());
+    both.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: true };
+    let planned = plan(&both, &found);
+    assert_eq!(
+        short(&planned),
+        format!(
+            "Move parentDistinguishedName [\"{STAFF}\"]->[\"{OTHER}\"], cn [\"Ada Byron\"]->[\"Ada King\"], \
+             distinguishedName [\"CN=Ada Byron,{STAFF}\"]->[\"CN=Ada King,{OTHER}\"]"
+        )
+    );
+    assert_eq!(confirmed(&both, &planned, &[], None).attributes["cn"], ["Ada King"]);
+    let drifted = with("Ada King", Some(MayWrite::FirstLinkOnly), desired());
+    assert!(!confirmed(&drifted, &plan(&drifted, &found), &[], None).attributes.contains_key("cn"));
+    assert!(write_short(&with_cn(&planned.writes[0], "Ada King (E-1)")).contains("CN=Ada King (E-1),OU=Other"));
+    // A name that is ours may give way in the new container, one that is not may not.
+    let mut only_moved = both.clone();
+    only_moved.cn = Some("Ada Byron".to_owned());
+    let moved = format!(r#"Move parentDistinguishedName ["{STAFF}"]->["{OTHER}"]"#);
+    let planned = plan(&only_moved, &found);
+    assert_eq!(short(&planned), moved);
+    assert!(write_short(&with_cn(&planned.writes[0], "Ada Byron (E-1)")).contains("CN=Ada Byron (E-1),OU=Other"));
+    only_moved.rename = None;
+    let planned = plan(&only_moved, &found);
+    assert_eq!(write_short(&with_cn(&planned.writes[0], "Ada Byron (E-1)")), moved);
+    // Characters that a DN must escape.
+    let odd = with("King, Ada", may, desired());
+    assert!(short(&plan(&odd, &found)).contains(r#"["CN=King\\, Ada,OU=Staff"#));
+    check(&odd, &linked(at("King, Ada")), "");
+}
+
+/// semantics: delete
+#[test]
+fn deletes() {
+    let delete = DesiredState {
+        account: DesiredAccount::Disabled,
+        delete: true,
+        extent: Extent::AccountOnly,
+        if_absent: IfAbsent::Skip,
+        ..desired()
+    };
+    check(&delete, &linked(entry(&[])), &format!(r#"Delete distinguishedName ["CN=Ada Byron,{STAFF}"]->[]"#));
+    let off = linked(entry(&[("userAccountControl", &["514"])]));
+    check(&delete, &off, &format!(r#"Delete distinguishedName ["CN=Ada Byron,{STAFF}"]->[]"#));
+    check(&delete, &linked(entry(&[("adminCount", &["1"])])), "failed ProtectedAccount");
+    let observed = |account| Observed { account, manager: ObservedManager::NotAsked };
+    check(&delete, &observed(ObservedAccount::LinkGone), "failed InvalidAnchor");
+    // Only what is linked; whatever else matches is disabled at most.
+    let matched = observed(ObservedAccount::Matched(entry(&[])));
+    let unlinked = DesiredState { link: None, ..delete };
+    check(&unlinked, &matched, r#"Disable accountDisabled ["False"]->["True"]"#);
+}
+
 /// semantics: manager
 #[test]
 fn managers() {
@@ -357,7 +440,17 @@ fn what_a_crash_left_behind() {
         request: WriteRequest::Modify { guid: guid(), dn: dn.clone(), changes: vec![change] },
     };
     let container = Dn::parse(OTHER).unwrap();
-    let moved = Write { action: Action::Move, request: WriteRequest::Move { guid: guid(), dn, container } };
+    let request = WriteRequest::Move { guid: guid(), dn: dn.clone(), container: container.clone(), cn: None };
+    let moved = Write { action: Action::Move, request };
+    let name = |name: &str| WriteRequest::Move {
+        guid: guid(),
+        dn: dn.clone(),
+        container: container.clone(),
+        cn: Some(name.to_owned()),
+    };
+    let named = Write { action: Action::Move, request: name("ADA BYRON") };
+    let kept = Write { action: Action::Move, request: name("Ada Byron") };
+    let delete = Write { action: Action::Delete, request: WriteRequest::Delete { guid: guid(), dn: dn.clone() } };
     let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
     let add = plan(&unlinked(), &absent).writes.remove(0);
     let mut elsewhere = entry(&[]);
@@ -368,7 +461,11 @@ fn what_a_crash_left_behind() {
         (&modify, Some(entry(&[("title", &["Third"])])), Happened::No),
         (&modify, None, Happened::No),
         (&moved, Some(entry(&[])), Happened::No),
-        (&moved, Some(elsewhere), Happened::Yes),
+        (&moved, Some(elsewhere.clone()), Happened::Yes),
+        (&named, Some(elsewhere.clone()), Happened::No),
+        (&kept, Some(elsewhere), Happened::Yes),
+        (&delete, Some(entry(&[])), Happened::No),
+        (&delete, None, Happened::Yes),
         (&add, None, Happened::No),
         (&add, Some(entry(&[])), Happened::Yes),
     ] {
@@ -410,6 +507,23 @@ fn confirmation() {
     assert_eq!(now.enabled, Some(true));
 }
 
+/// Job setting `initialPassword: none`: made disabled, and whether it is enabled is for others to say.
+#[test]
+fn an_account_without_a_password_is_made_disabled() {
+    let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
+    let check = |account: DesiredAccount, initial_password: InitialPassword, made: bool, left: Option<bool>| {
+        let state = DesiredState { account, initial_password, ..unlinked() };
+        let planned = plan(&state, &absent);
+        let WriteRequest::Add { enabled, initial_password: asked, .. } = &planned.writes[0].request else { panic!() };
+        assert_eq!((*enabled, *asked), (made, initial_password), "{account:?}");
+        assert_eq!(confirmed(&state, &planned, &[], None).enabled, left, "{account:?}");
+    };
+    check(DesiredAccount::EnabledIfNew, InitialPassword::None, false, None);
+    check(DesiredAccount::EnabledIfNewOrFirstLink, InitialPassword::None, false, None);
+    check(DesiredAccount::Disabled, InitialPassword::None, false, Some(false));
+    check(DesiredAccount::EnabledIfNew, InitialPassword::Generated, true, Some(true));
+}
+
 /// The directory, as far as planning cares: carries out one write.
 fn apply(write: &Write, account: Option<Entry>) -> Entry {
     match &write.request {
@@ -438,11 +552,12 @@ fn apply(write: &Write, account: Option<Entry>) -> Entry {
             }
             changed
         }
-        WriteRequest::Move { container, .. } => {
+        WriteRequest::Move { .. } => {
             let mut moved = account.unwrap();
-            moved.dn = Dn::from_directory(&format!("{},{container}", moved.dn.rdn()));
+            moved.dn = moved_to(&write.request).unwrap();
             moved
         }
+        WriteRequest::Delete { .. } => panic!("nothing is left to plan"),
     }
 }
 
@@ -483,6 +598,10 @@ proptest! {
         for (name, values) in names.iter().zip(&wanted) {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             state.attributes.push(attribute(name, &values, if clean { MayWrite::Yes } else { MayWrite::FirstLinkOnly }));
+        }
+        if move_it != clean {
+            state.cn = Some("ada byron".to_owned());
+            state.rename = Some(if clean { MayWrite::Yes } else { MayWrite::FirstLinkOnly });
         }
         if move_it {
             state.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: clean };

@@ -1,5 +1,6 @@
 //! What can be done with a write before it is sent, and how the log shows it.
 
+use rollcall_model::Dn;
 use rollcall_model::config::target;
 use rollcall_model::desired::DesiredState;
 use rollcall_model::plan::{AttributeChange, PropertyChange, Write, WriteRequest};
@@ -8,7 +9,10 @@ use super::{ACCOUNT_CONTROL, ACCOUNT_DISABLE};
 use crate::evaluate::CN_UNITS_MAX;
 use crate::expression::functions::part;
 
-/// What the log shows: every attribute of an add, the changed ones of a modify, the container of a move. The account's
+/// Shown where an account gets another name, or goes.
+const DN: &str = "distinguishedName";
+
+/// What the log shows: every attribute of an add, the changed ones of a modify, container and name of a move. The account's
 /// state is shown as `accountDisabled`, True or False.
 #[must_use]
 pub fn properties(write: &Write) -> Vec<PropertyChange> {
@@ -24,11 +28,40 @@ pub fn properties(write: &Write) -> Vec<PropertyChange> {
             all
         }
         WriteRequest::Modify { changes, .. } => changes.iter().map(property).collect(),
-        WriteRequest::Move { dn, container, .. } => vec![PropertyChange {
-            name: target::PARENT.to_owned(),
-            old: dn.parent().map(|parent| parent.as_str().to_owned()).into_iter().collect(),
-            new: vec![container.as_str().to_owned()],
-        }],
+        WriteRequest::Move { dn, container, cn, .. } => moved(write, dn, container, cn.as_deref()),
+        WriteRequest::Delete { dn, .. } => {
+            vec![PropertyChange { name: DN.to_owned(), old: vec![dn.as_str().to_owned()], new: Vec::new() }]
+        }
+    }
+}
+
+/// What changes of container and name, and with another name the whole DN, by which administrators know an object.
+fn moved(write: &Write, dn: &Dn, container: &Dn, cn: Option<&str>) -> Vec<PropertyChange> {
+    let mut all = Vec::new();
+    let mut change = |name: &str, old: Option<String>, new: String| {
+        all.push(PropertyChange { name: name.to_owned(), old: old.into_iter().collect(), new: vec![new] });
+    };
+    let parent = dn.parent();
+    if parent.as_ref().is_none_or(|parent| !parent.same_as(container)) {
+        change(target::PARENT, parent.map(|parent| parent.as_str().to_owned()), container.as_str().to_owned());
+    }
+    let held = dn.leaf_value();
+    if let Some((cn, after)) = cn.filter(|cn| held.as_deref() != Some(*cn)).zip(moved_to(&write.request)) {
+        change(target::CN, held, cn.to_owned());
+        change(DN, Some(dn.as_str().to_owned()), after.as_str().to_owned());
+    }
+    all
+}
+
+/// The name of a moved account, once it is moved; `None` for any other request.
+#[must_use]
+pub fn moved_to(request: &WriteRequest) -> Option<Dn> {
+    match request {
+        WriteRequest::Move { container, cn: Some(cn), .. } => Some(container.child("CN", cn)),
+        WriteRequest::Move { dn, container, cn: None, .. } => {
+            Some(Dn::from_directory(&format!("{},{container}", dn.rdn())))
+        }
+        _ => None,
     }
 }
 
@@ -65,22 +98,23 @@ pub fn without(write: &Write, attribute: &str) -> Option<Write> {
                 return None;
             }
         }
-        WriteRequest::Move { .. } => return None,
+        WriteRequest::Move { .. } | WriteRequest::Delete { .. } => return None,
     }
     Some(rest)
 }
 
-/// An add under another name; any other write as it is.
+/// An add or a rename under another name; any other write as it is.
 #[must_use]
 pub fn with_cn(write: &Write, name: &str) -> Write {
     let mut other = write.clone();
-    if let WriteRequest::Add { cn, .. } = &mut other.request {
-        name.clone_into(cn);
+    match &mut other.request {
+        WriteRequest::Add { cn, .. } | WriteRequest::Move { cn: Some(cn), .. } => name.clone_into(cn),
+        _ => {}
     }
     other
 }
 
-/// The name for a new account whose own is taken in its container: `name (externalId)`, within cn's length. It is the
+/// The name for an account whose own is taken in its container: `name (externalId)`, within cn's length. It is the
 /// name that gives way.
 #[must_use]
 pub fn fallback_cn(desired: &DesiredState) -> String {

@@ -1,4 +1,10 @@
-//! Agents: one-time tokens, enrolment, the list, and the link.
+//! Agents: one-time tokens, enrolment, the list, what is wanted of one, and the link.
+
+mod standing;
+pub(crate) mod wishes;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::body::Body;
 use axum::extract::{State, WebSocketUpgrade};
@@ -8,7 +14,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use rollcall_model::ids::AgentId;
 use rollcall_model::limits;
-use rollcall_store::{Agent, Audit, LeaseHolder, NewEnrolment};
+use rollcall_store::{Agent, Audit, Draining, LeaseHolder, NewEnrolment};
 use rollcall_wire::link::{EnrollRequest, EnrollResponse};
 use rollcall_wire::rollcall::{AgentInfo, AgentList, EnrolmentToken, EnrolmentTokenRequest};
 use serde_json::json;
@@ -69,19 +75,9 @@ pub(crate) async fn enroll(
         })?;
     let now = state.clock.now();
     let tenants = state.store.tenants().await?;
-    let agent = Agent {
-        id: AgentId(state.random.uuid_v4()),
-        // The store replaces tenant and domain by those of the token.
-        tenant: tenants.first().map(|tenant| tenant.id).ok_or_else(ApiError::internal)?,
-        name: name.to_owned(),
-        domain: String::new(),
-        public_key,
-        enrolled: now,
-        last_seen: None,
-        node: None,
-        controller: None,
-        trouble: None,
-    };
+    // The store replaces tenant and domain by those of the token.
+    let tenant = tenants.first().map(|tenant| tenant.id).ok_or_else(ApiError::internal)?;
+    let agent = Agent::new(AgentId(state.random.uuid_v4()), tenant, name, "", &public_key, now);
     let audit = Audit {
         id: state.random.uuid_v7(now),
         at: now,
@@ -106,34 +102,39 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<AgentList>, ApiError> {
+    let agents = state.store.agents(caller.tenant).await?;
+    let now = state.clock.now();
+    let mut holders: BTreeMap<&str, Option<LeaseHolder>> = BTreeMap::new();
     let mut value = Vec::new();
-    for agent in state.store.agents(caller.tenant).await? {
-        let holder = active_lease(&state, caller.tenant, &agent.domain).await?;
-        value.push(to_wire(&state, agent, holder.as_ref()));
+    for agent in &agents {
+        let holder = match holders.entry(&agent.domain) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(active_lease(&state, caller.tenant, &agent.domain).await?),
+        };
+        value.push(to_wire(agent, standing::of(agent, holder.as_ref(), &agents, now)));
     }
     Ok(Json(AgentList { value }))
 }
 
-fn to_wire(state: &AppState, agent: Agent, holder: Option<&LeaseHolder>) -> AgentInfo {
-    let silent_ms = agent.last_seen.map(|seen| state.clock.now().ms_since(seen));
-    let connected = agent.node.is_some() && silent_ms.is_some_and(|ms| ms <= limits::LINK_SILENCE_MS_MAX);
-    let (name, why) = match (holder, connected) {
-        (Some(holder), true) if holder.agent == agent.id => ("active", "it holds the domain's lease".to_owned()),
-        (Some(holder), true) => ("standby", format!("agent {} holds the domain's lease", holder.agent)),
-        (None, true) => ("standby", "nobody holds the domain's lease".to_owned()),
-        (_, false) => match silent_ms {
-            None => ("offline", "it was never connected: run `rollcall-agent run` beside the controller".to_owned()),
-            Some(ms) => ("offline", format!("not connected; last heard of {} s ago", ms.max(0) / 1_000)),
-        },
+fn to_wire(agent: &Agent, (standing, why): (standing::State, String)) -> AgentInfo {
+    let key = match (&agent.new_public_key, agent.rotate_key_wanted) {
+        (_, Some(_)) => Some("wanted"),
+        (Some(_), None) => Some("overlap"),
+        (None, None) => None,
     };
     AgentInfo {
         agent: agent.id.0,
-        name: agent.name,
-        domain: agent.domain,
-        state: name.to_owned(),
-        why: agent.trouble.as_ref().map_or_else(|| why.clone(), |trouble| format!("{why}; {trouble}")),
-        controller: agent.controller,
-        trouble: agent.trouble,
+        name: agent.name.clone(),
+        domain: agent.domain.clone(),
+        state: standing.as_str().to_owned(),
+        why,
+        controller: agent.controller.clone(),
+        trouble: agent.trouble.clone(),
+        version: agent.version.clone(),
+        node: agent.node.map(|node| node.0),
+        draining: agent.draining == Draining::Yes,
+        log_filter: agent.log_filter.clone(),
+        key_rotation: key.map(str::to_owned),
         enrolled: moment::exact(agent.enrolled),
         last_seen: agent.last_seen.map(moment::exact),
     }

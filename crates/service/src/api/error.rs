@@ -137,6 +137,14 @@ impl From<rollcall_store::Error> for ApiError {
                     "The database does not answer. Try again.",
                 )
             },
+            Store::NoSpace { .. } => Self {
+                retry_after_s: Some(30),
+                ..Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "InsufficientStorage",
+                    "The database's disk is full and nothing was stored. Make room there, then send the request again.",
+                )
+            },
             _ => Self::internal(),
         }
     }
@@ -146,5 +154,16 @@ impl From<crate::Error> for ApiError {
     fn from(error: crate::Error) -> Self {
         tracing::error!(error = %error, "a request failed");
         Self::internal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_and_may_be_tried_again() {
+        let error = ApiError::from(rollcall_store::Error::NoSpace { doing: "storing an upload" });
+        assert_eq!((error.status.as_u16(), error.code, error.retry_after_s), (507, "InsufficientStorage", Some(30)));
     }
 }

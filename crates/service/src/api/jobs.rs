@@ -128,7 +128,7 @@ async fn set_state(
         if !state.store.set_job_state(caller.tenant, &job.id, wanted, &audit).await? {
             return Err(ApiError::unknown_job(job.id.as_str()));
         }
-        state.hub.notify();
+        state.hub.changed();
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -77,6 +77,6 @@ async fn unlink(
             "The person has no link to break: `rollcall job retry` looks for their account again.",
         ));
     }
-    state.hub.notify();
+    state.hub.changed();
     Ok(StatusCode::NO_CONTENT)
 }

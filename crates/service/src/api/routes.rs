@@ -129,6 +129,7 @@ pub(crate) fn all() -> Vec<Route> {
         graph_applications(),
         graph_principals(),
         rollcall_jobs(),
+        link_routes(),
         agent_routes(),
     ]
     .into_iter()
@@ -432,6 +433,20 @@ fn rollcall_jobs() -> Vec<Route> {
             post(settings::retry),
         )
         .says("Makes whoever failed, or waits for the next try, due now."),
+        Route::post(
+            "/rollcall/v1/jobs/{job}/release",
+            "releaseJob",
+            WRITE_JOBS,
+            Some(shape::<rollcall::ReleaseRequest>()),
+            (200, Some(shape::<rollcall::Released>())),
+            post(settings::release),
+        )
+        .says("Lets go those whom the job's budget holds back, longest waiting first."),
+    ]
+}
+
+fn link_routes() -> Vec<Route> {
+    vec![
         Route::get(
             "/rollcall/v1/jobs/{job}/links/{externalId}",
             "link",
@@ -462,6 +477,9 @@ fn rollcall_jobs() -> Vec<Route> {
 }
 
 fn agent_routes() -> Vec<Route> {
+    const DRAIN: &str = "/rollcall/v1/agents/{agent}/drain";
+    const UNDRAIN: &str = "/rollcall/v1/agents/{agent}/undrain";
+    const ROTATE: &str = "/rollcall/v1/agents/{agent}/rotateKey";
     vec![
         Route::post(
             "/rollcall/v1/agents/tokens",
@@ -480,6 +498,21 @@ fn agent_routes() -> Vec<Route> {
             get(agents::list),
         )
         .says("The agents, and why each is in its state."),
+        Route::post(DRAIN, "drainAgent", WRITE_AGENTS, None, (204, None), post(agents::wishes::drain))
+            .says("Has an agent hand its domain over and take none."),
+        Route::post(UNDRAIN, "undrainAgent", WRITE_AGENTS, None, (204, None), post(agents::wishes::undrain))
+            .says("Lets a drained agent work again."),
+        Route::post(
+            "/rollcall/v1/agents/{agent}/logLevel",
+            "agentLogLevel",
+            WRITE_AGENTS,
+            Some(shape::<rollcall::AgentLogLevel>()),
+            (204, None),
+            post(agents::wishes::log_level),
+        )
+        .says("What an agent logs from now on."),
+        Route::post(ROTATE, "rotateAgentKey", WRITE_AGENTS, None, (204, None), post(agents::wishes::rotate_key))
+            .says("Has an agent make a new key; the one before stays valid until the new one was used."),
         Route::post("/rollcall/v1/agents/enroll", "enroll", Access::Public, None, (201, None), post(agents::enroll))
             .says("Enrols an agent by its one-time token."),
         Route::get("/rollcall/v1/agents/link", "agentLink", Access::Public, None, get(agents::link))

@@ -5,11 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use rollcall_engine::evaluate::Prepared;
-use rollcall_model::config::{Apply, DeleteAction, JobConfig, JobState, Mapping, MappingSource, target};
+use rollcall_model::config::{
+    Apply, DeleteAction, InitialPassword, JobConfig, JobState, Mapping, MappingSource, target,
+};
 use rollcall_model::plan::Action;
 use rollcall_model::{Dn, SourceName};
 use rollcall_store::{Job, LogStatus};
-use rollcall_wire::rollcall::{ChangeCount, JobSettings, JobSettingsPatch, JobStatus, MatchPair, Retried};
+use rollcall_wire::rollcall::{
+    ChangeCount, JobBudget, JobSettings, JobSettingsPatch, JobStatus, MatchPair, ReleaseRequest, Released, Retried,
+};
 use serde_json::json;
 
 use crate::api::access::Caller;
@@ -43,7 +47,10 @@ pub(crate) async fn change(
     let audit = state.audit(&caller, "job.set", job.id.as_str(), &details);
     let version = state.store.set_job_config(caller.tenant, &job.id, &config, &audit).await?;
     let version = version.ok_or_else(|| ApiError::unknown_job(job.id.as_str()))?;
-    state.hub.notify();
+    if config.budget != job.config.budget {
+        state.store.unstage(caller.tenant, &job.id, state.clock.now()).await?;
+    }
+    state.hub.changed();
     Ok(Json(to_wire(&config, version)))
 }
 
@@ -58,17 +65,26 @@ fn to_wire(config: &JobConfig, schema_version: i64) -> JobSettings {
         container: config.container.clone(),
         upn_suffix: config.upn_suffix.clone(),
         parent: config.mapping(target::PARENT).map(|mapping| source_text(&mapping.source)),
-        cn: "create".to_owned(),
+        cn: match config.mapping(target::CN).map(|mapping| mapping.apply) {
+            Some(Apply::Always) => "always".to_owned(),
+            Some(Apply::OnCreate) | None => "create".to_owned(),
+        },
         delete: match config.delete_action {
             DeleteAction::Off => "off".to_owned(),
             DeleteAction::Disable => "disable".to_owned(),
+            DeleteAction::Delete => "delete".to_owned(),
         },
         matching: matching
             .map(|mapping| MatchPair { source: source_text(&mapping.source), attribute: mapping.target.clone() }),
         empty_is_value: config.empty_is_value,
         must_change_password: config.must_change_password,
+        initial_password: match config.initial_password {
+            InitialPassword::Generated => "generated".to_owned(),
+            InitialPassword::None => "none".to_owned(),
+        },
         create_inactive: config.create_inactive,
         enable_found_disabled: config.enable_found_disabled,
+        budget: config.budget,
         schema_version,
         mappings: config.mappings.clone(),
     }
@@ -98,25 +114,30 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
             config.mappings.push(row(target::PARENT, MappingSource::Expression(text)));
         }
     }
-    if patch.cn.as_deref().is_some_and(|cn| cn != "create") {
-        return Err(ApiError::bad_request(
-            "cn must be 'create': an account is named when it is made, and not renamed yet.",
-        )
-        .at("/cn"));
+    if let Some(cn) = patch.cn.as_deref() {
+        set_cn(config, cn)?;
     }
     match patch.delete.as_deref() {
         None => {}
         Some("off") => config.delete_action = DeleteAction::Off,
         Some("disable") => config.delete_action = DeleteAction::Disable,
+        Some("delete") => config.delete_action = DeleteAction::Delete,
         Some(_) => {
-            return Err(
-                ApiError::bad_request("delete must be 'off' or 'disable': accounts are not deleted yet.").at("/delete")
-            );
+            return Err(ApiError::bad_request("delete must be 'off', 'disable' or 'delete'.").at("/delete"));
+        }
+    }
+    match patch.initial_password.as_deref() {
+        None => {}
+        Some("generated") => config.initial_password = InitialPassword::Generated,
+        Some("none") => config.initial_password = InitialPassword::None,
+        Some(_) => {
+            return Err(ApiError::bad_request("initialPassword must be 'generated' or 'none'.").at("/initialPassword"));
         }
     }
     if let Some(pair) = patch.matching {
         set_match(config, &pair)?;
     }
+    config.budget = patch.budget.unwrap_or(config.budget);
     for (setting, wanted) in [
         (&mut config.empty_is_value, patch.empty_is_value),
         (&mut config.must_change_password, patch.must_change_password),
@@ -137,6 +158,19 @@ fn row(to: &str, source: MappingSource) -> Mapping {
         default_value: None,
         flow_null_values: false,
     }
+}
+
+/// When an account's name is written.
+fn set_cn(config: &mut JobConfig, cn: &str) -> Result<(), ApiError> {
+    let apply = match cn {
+        "create" => Apply::OnCreate,
+        "always" => Apply::Always,
+        _ => return Err(ApiError::bad_request("cn must be 'create' or 'always'.").at("/cn")),
+    };
+    let mapping = config.mappings.iter_mut().find(|mapping| mapping.target.eq_ignore_ascii_case(target::CN));
+    let mapping = mapping.ok_or_else(|| ApiError::bad_request("The job maps no cn.").at("/cn"))?;
+    mapping.apply = apply;
+    Ok(())
 }
 
 /// Makes one pair the only one that is matched on. The attribute is written when an account is made.
@@ -218,6 +252,7 @@ pub(crate) async fn job_status(
 ) -> Result<Json<JobStatus>, ApiError> {
     let job = find::job(&state, &caller, &job).await?;
     let counts = state.store.job_counts(&job.id).await?;
+    let budget = state.store.budget_state(&job.id, state.clock.now()).await?;
     let holder = match &job.config.domain {
         Some(domain) => status::active_lease(&state, caller.tenant, domain).await?,
         None => None,
@@ -234,6 +269,12 @@ pub(crate) async fn job_status(
         linked: counts.linked,
         due: counts.due,
         failed: counts.failed,
+        budget: JobBudget {
+            limit: job.config.budget,
+            used: budget.used,
+            staged: budget.staged,
+            released: budget.released,
+        },
         changes: counts
             .changes
             .iter()
@@ -248,11 +289,12 @@ pub(crate) async fn job_status(
     }))
 }
 
-/// Our own word for an action, which tells enable and move from update.
+/// Our own word for an action, which tells enable, move and rename from update.
 fn action_name(action: Action) -> &'static str {
     match action {
         Action::Enable => "enable",
         Action::Move => "move",
+        Action::Rename => "rename",
         other => other.graph_name(),
     }
 }
@@ -273,6 +315,25 @@ pub(crate) async fn retry(
     let job = find::job(&state, &caller, &job).await?;
     let audit = state.audit(&caller, "job.retry", job.id.as_str(), &json!({}));
     let persons = state.store.retry(caller.tenant, &job.id, state.clock.now(), &audit).await?;
-    state.hub.notify();
+    state.hub.changed();
     Ok(Json(Retried { persons }))
+}
+
+/// Lets go those whom the budget holds back.
+pub(crate) async fn release(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    Path(job): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Released>, ApiError> {
+    let job = find::job(&state, &caller, &job).await?;
+    let ReleaseRequest { count } = read_json(&headers, body).await?;
+    if count == Some(0) {
+        return Err(ApiError::bad_request("count must be at least 1; leave it out to release all.").at("/count"));
+    }
+    let audit = state.audit(&caller, "job.release", job.id.as_str(), &json!({ "count": count }));
+    let persons = state.store.release(caller.tenant, &job.id, count, state.clock.now(), &audit).await?;
+    state.hub.changed();
+    Ok(Json(Released { persons }))
 }

@@ -1,64 +1,106 @@
 //! Due persons to the agent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use rollcall_engine::evaluate::{self, Evaluation};
 use rollcall_model::desired::DesiredState;
-use rollcall_model::ids::{ChangeId, JobId, ObjectGuid, PersonId};
+use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::outcome::{Conclusion, Outcome};
 use rollcall_model::plan::{Failure, Warning};
 use rollcall_model::{Code, Timestamp, fold, limits};
-use rollcall_store::{DuePerson, Error};
-use rollcall_wire::link::{Capability, ToAgent};
+use rollcall_store::{DuePerson, Error, Fenced};
+use rollcall_wire::link::{Capability, Lane, ToAgent};
 
 use super::domain::Worker;
+use super::session::Session;
+use super::session::SessionId;
 use crate::fault;
 
 impl Worker {
-    /// Evaluates and sends one batch of due persons; whether there were any.
+    /// Evaluates and sends what there is room for, urgent persons first; whether there was anybody.
     pub(super) async fn dispatch_due(&mut self) -> Result<bool, Error> {
         let now = self.options.clock.now();
-        let overdue = now.plus_ms(-limits::WORK_ANSWER_MS_MAX);
-        self.in_flight.retain(|_, given| *given > overdue);
-        let Some((session, epoch)) = self.active.as_ref().map(|active| (active.session, active.lease.epoch)) else {
-            return Ok(false);
-        };
-        // While the directory refuses the bind or cannot be reached, the domain waits and nobody fails for it.
-        if self.sessions.get(&session).is_none_or(|session| session.controller.is_none()) {
+        self.credit.forget_before(now.plus_ms(-limits::WORK_ANSWER_MS_MAX));
+        if !self.has_writing_controller() || self.jobs.is_empty() || self.releasing.is_some() {
             return Ok(false);
         }
-        let room = limits::WORK_OUTSTANDING_PERSONS_MAX.saturating_sub(self.in_flight.len());
-        if room == 0 || self.jobs.is_empty() {
-            return Ok(false);
+        let urgent = self.urgent_due(now).await?;
+        let any_urgent = !urgent.is_empty();
+        if any_urgent {
+            self.dispatch(Lane::Urgent, urgent, now).await?;
         }
-        let wanted = room.min(limits::WORK_BATCH_PERSONS_MAX);
+        let due = self.next_due(now).await?;
+        if due.is_empty() || self.active.is_none() {
+            return Ok(any_urgent);
+        }
+        self.dispatch(Lane::Normal, due, now).await?;
+        Ok(true)
+    }
+
+    /// Urgent persons who are due, as far as their own credit goes.
+    async fn urgent_due(&mut self, now: Timestamp) -> Result<Vec<DuePerson>, Error> {
+        let room = self.credit.room(Lane::Urgent);
+        if room == 0 || !std::mem::take(&mut self.urgent_may_be_due) {
+            return Ok(Vec::new());
+        }
+        let given = limits::WORK_URGENT_PERSONS_MAX - room;
+        let limit = i64::try_from(given + room.min(limits::WORK_BATCH_PERSONS_MAX)).unwrap_or(i64::MAX);
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
-        let limit = i64::try_from(self.in_flight.len() + wanted).unwrap_or(i64::MAX);
         let mut due = self.options.store.due_persons(&jobs, now, limit).await?;
-        due.retain(|person| !self.in_flight.contains_key(&person.person.id));
-        due.truncate(wanted);
-        if due.is_empty() {
-            return Ok(false);
+        due.retain(|person| person.urgent && !self.credit.holds(person.person.id));
+        due.truncate(room.min(limits::WORK_BATCH_PERSONS_MAX));
+        // There may be more than were read.
+        self.urgent_may_be_due = due.len() == room.min(limits::WORK_BATCH_PERSONS_MAX);
+        self.ready.retain(|ready| due.iter().all(|urgent| urgent.person.id != ready.person.id));
+        Ok(due)
+    }
+
+    /// The next frame's worth of due persons, from those read ahead.
+    async fn next_due(&mut self, now: Timestamp) -> Result<Vec<DuePerson>, Error> {
+        let room = self.credit.room(Lane::Normal);
+        // Small frames cost more than they hasten; the last persons of all are sent as they are.
+        if room == 0 || (room < limits::WORK_BATCH_PERSONS_MAX && self.credit.len() > limits::WORK_BATCH_PERSONS_MAX) {
+            return Ok(Vec::new());
         }
+        if self.ready.is_empty() {
+            let limit = self.credit.len() + limits::WORK_READ_AHEAD_PERSONS_MAX;
+            let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
+            let due = self.options.store.due_persons(&jobs, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+            self.ready = due.into_iter().filter(|person| !self.credit.holds(person.person.id)).collect();
+        }
+        let count = self.ready.len().min(room).min(limits::WORK_BATCH_PERSONS_MAX);
+        Ok(self.ready.drain(..count).collect())
+    }
+
+    /// Evaluates these persons and sends what comes of it.
+    async fn dispatch(&mut self, lane: Lane, due: Vec<DuePerson>, now: Timestamp) -> Result<(), Error> {
+        let Some((session, epoch)) = self.active.as_ref().map(|active| (active.session, active.lease.epoch)) else {
+            return Ok(());
+        };
         let links = self.manager_links(&due).await?;
         let mut items = Vec::new();
         let mut decided = Vec::new();
         let mut bytes = 0;
-        for person in due {
+        let mut due = VecDeque::from(due);
+        while let Some(person) = due.pop_front() {
             match self.evaluate(&person, &links) {
                 Evaluation::Send(mut desired) => {
                     desired.warnings.extend(person.person.pending.warnings.iter().cloned());
                     let size = serde_json::to_vec(&desired).map_or(usize::MAX, |text| text.len());
                     bytes = size.saturating_add(bytes);
-                    if size > WORK_ITEM_BYTES {
+                    if let Some(failure) = self.sessions.get(&session).and_then(|session| beyond(session, &desired)) {
+                        let result = Conclusion::Failed(failure);
+                        decided.push(self.without_agent(&person, result, Vec::new(), now));
+                    } else if size > WORK_ITEM_BYTES {
                         let result = Conclusion::Failed(too_large(size));
                         decided.push(self.without_agent(&person, result, Vec::new(), now));
                     } else if bytes > WORK_FRAME_BYTES {
                         // Still due: it goes into the next frame.
+                        due.push_front(person);
                         break;
                     } else {
-                        items.push(*desired);
+                        items.push((person.job.clone(), *desired));
                     }
                 }
                 Evaluation::Skip(code, warnings) => {
@@ -69,20 +111,59 @@ impl Worker {
                 }
             }
         }
+        while let Some(person) = due.pop_back() {
+            self.ready.push_front(person);
+        }
         if !decided.is_empty() {
-            let _ = self.record(decided).await?;
+            let _ = self.record(&decided, &HashMap::new()).await?;
         }
-        if !items.is_empty() && self.active.is_some() {
-            self.cycle(now);
-            let given: Vec<PersonId> = items.iter().map(|item| item.person).collect();
-            fault::reached(KillPoint::BeforeWorkSend);
-            let needs = needs(&items);
-            if self.send_to(session, ToAgent::Work { epoch, needs, items }) {
-                self.in_flight.extend(given.into_iter().map(|person| (person, now)));
+        self.send_work(session, epoch, lane, items, now).await
+    }
+
+    /// Sends what the jobs' budgets let through.
+    async fn send_work(
+        &mut self,
+        session: SessionId,
+        epoch: Epoch,
+        lane: Lane,
+        items: Vec<(JobId, DesiredState)>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let schema_of = |job: &JobId| self.jobs.get(job).map_or(0, |ready| ready.job.schema_version);
+        let versions: HashMap<PersonId, i64> =
+            items.iter().map(|(job, desired)| (desired.person, schema_of(job))).collect();
+        let Some(items) = self.admitted(items, now).await?.filter(|items| !items.is_empty()) else { return Ok(()) };
+        self.cycle(now);
+        fault::reached(KillPoint::BeforeWorkSend);
+        let can_overtake = self.sessions.get(&session).is_some_and(|session| session.can(Capability::UrgentLane));
+        // An agent that knows of no lanes is told of none.
+        let sent_as = if can_overtake { lane } else { Lane::Normal };
+        let frame = ToAgent::Work { epoch, needs: needs(&items), lane: sent_as, items: items.clone() };
+        if self.send_to(session, frame) {
+            for item in &items {
+                self.credit.give(item, versions.get(&item.person).copied().unwrap_or_default(), lane, now);
             }
-            fault::reached(KillPoint::AfterWorkSend);
         }
-        Ok(true)
+        fault::reached(KillPoint::AfterWorkSend);
+        Ok(())
+    }
+
+    /// Those whom the jobs' budgets let through; `None`: this worker has no lease any more.
+    async fn admitted(
+        &mut self,
+        items: Vec<(JobId, DesiredState)>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<DesiredState>>, Error> {
+        let Some(lease) = self.active.as_ref().map(|active| active.lease.clone()) else { return Ok(None) };
+        let (store, jobs) = (self.options.store.clone(), &self.jobs);
+        let limit = |job: &JobId| jobs.get(job).and_then(|ready| ready.job.config.budget);
+        match self.budget.admit(&*store, &lease, limit, items, now).await? {
+            Fenced::Done(items) => Ok(Some(items)),
+            Fenced::Stale => {
+                self.lose_lease();
+                Ok(None)
+            }
+        }
     }
 
     fn evaluate(&self, due: &DuePerson, links: &HashMap<(JobId, String), ObjectGuid>) -> Evaluation {
@@ -156,8 +237,23 @@ fn needs(items: &[DesiredState]) -> Vec<Capability> {
         Capability::Move,
         Capability::Journal,
     ];
-    if items.iter().any(|item| item.manager.is_some()) {
-        needs.push(Capability::Manager);
+    for (capability, is_needed) in [
+        (Capability::Manager, items.iter().any(|item| item.manager.is_some())),
+        (Capability::Rename, items.iter().any(|item| item.rename.is_some())),
+        (Capability::Delete, items.iter().any(|item| item.delete)),
+    ] {
+        needs.extend(is_needed.then_some(capability));
     }
     needs
+}
+
+/// Why an older agent is not given somebody: what it does not know it could not even read.
+fn beyond(session: &Session, desired: &DesiredState) -> Option<Failure> {
+    let wanted = needs(std::slice::from_ref(desired));
+    let lacking = [Capability::Rename, Capability::Delete]
+        .into_iter()
+        .find(|capability| wanted.contains(capability) && !session.can(*capability))?;
+    let what = if lacking == Capability::Delete { "delete" } else { "rename" };
+    let reason = format!("the active agent cannot {what} accounts; update it");
+    Some(Failure::new(Code::HybridIdentityServiceNoActiveAgents, None, reason))
 }

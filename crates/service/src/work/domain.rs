@@ -1,6 +1,6 @@
-//! One domain's worker: its sessions, its lease, and the order in which work is done.
+//! One domain's worker: its sessions, its jobs, and the order in which work is done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +10,18 @@ use rollcall_model::ids::{AgentId, Epoch, JobId, PersonId, TenantId};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::outcome::Outcome;
 use rollcall_model::{Timestamp, limits};
-use rollcall_store::{ClaimResult, Error, Fenced, Job, Lease};
-use rollcall_wire::link::{Claim, ClaimAnswer, Controller, FromAgent, JobContext, ToAgent};
+use rollcall_store::{ClaimResult, DuePerson, Error, Fenced, Job, Lease, OpenOperation};
+use rollcall_wire::link::{Claim, ClaimAnswer, Controller, FromAgent, ToAgent};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::WorkOptions;
+use super::budget::Gate;
+use super::credit::{Credit, Given};
+use super::lease::{Released, Releasing};
 use super::session::{Session, SessionId};
+use super::standing::Standing;
+use super::unchanged::Looking;
 use crate::fault;
 
 /// What a worker is told.
@@ -24,7 +29,10 @@ pub(super) enum Event {
     Connected(Box<Session>),
     Frame(SessionId, Box<FromAgent>),
     Gone(SessionId),
+    /// Something may be to do.
     Look,
+    /// A job, or what is due, was changed by somebody: what was read ahead is old.
+    Changed,
     Stop(oneshot::Sender<()>),
 }
 
@@ -34,6 +42,8 @@ pub(super) struct Active {
     pub(super) session: SessionId,
     pub(super) agent: AgentId,
     pub(super) until: Timestamp,
+    /// `invocationId` of the writing controller.
+    pub(super) controller: Option<String>,
 }
 
 /// A job that is ready to be worked on.
@@ -48,17 +58,42 @@ pub(super) struct Worker {
     pub(super) domain: String,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) active: Option<Active>,
-    /// Persons given to the agent, and when.
-    pub(super) in_flight: HashMap<PersonId, Timestamp>,
-    /// Active jobs of this domain whose mappings can be used.
+    /// Persons given to the agent.
+    pub(super) credit: Credit,
+    pub(super) budget: Gate,
+    /// Waiting operations and due persons, read ahead.
+    pub(super) waiting: VecDeque<OpenOperation>,
+    pub(super) ready: VecDeque<DuePerson>,
+    /// A merge brought somebody urgent, or it is time to look for such.
+    pub(super) urgent_may_be_due: bool,
+    pub(super) standing: Standing,
+    /// Operations that may have found nothing to change: the agent is being asked.
+    pub(super) looking: Option<Looking>,
+    /// Operations of which it could not say so.
+    pub(super) looked_at: HashSet<i64>,
+    /// Active jobs of this domain whose mappings can be used, and when they were read.
     pub(super) jobs: HashMap<JobId, ReadyJob>,
+    jobs_read: Option<Timestamp>,
     /// Jobs whose mappings cannot be used, at which version.
     unusable: HashMap<JobId, i64>,
     /// One of Graph's cycles lasts from the first work to the next time there is none.
     pub(super) cycle: Option<uuid::Uuid>,
     swept: Timestamp,
-    draining: bool,
+    pub(super) draining: bool,
+    /// Agents that are to hand over, as the store last said, and when it was asked.
+    pub(super) drained_agents: HashSet<AgentId>,
+    pub(super) wishes_read: Option<Timestamp>,
+    pub(super) releasing: Option<Releasing>,
+    /// Since when no connected agent has had the writing controller.
+    pub(super) without_writing_controller: Option<Timestamp>,
+    /// The highest `uSNChanged` of what was written under this lease; `None`: a write was made whose number is not known.
+    pub(super) usn_recorded: Option<i64>,
+    /// The last hand-over.
+    pub(super) released: Option<Released>,
 }
+
+/// Events handled before the next step of work.
+const EVENTS_AT_ONCE_MAX: usize = 64;
 
 impl Worker {
     pub(super) fn new(options: Arc<WorkOptions>, tenant: TenantId, domain: &str) -> Self {
@@ -69,12 +104,26 @@ impl Worker {
             domain: domain.to_owned(),
             sessions: HashMap::new(),
             active: None,
-            in_flight: HashMap::new(),
+            credit: Credit::default(),
+            budget: Gate::default(),
+            waiting: VecDeque::new(),
+            ready: VecDeque::new(),
+            urgent_may_be_due: false,
+            standing: Standing::default(),
+            looking: None,
+            looked_at: HashSet::new(),
             jobs: HashMap::new(),
+            jobs_read: None,
             unusable: HashMap::new(),
             cycle: None,
             swept,
             draining: false,
+            drained_agents: HashSet::new(),
+            wishes_read: None,
+            releasing: None,
+            without_writing_controller: None,
+            usn_recorded: Some(0),
+            released: None,
         }
     }
 
@@ -95,7 +144,11 @@ impl Worker {
             } else {
                 tokio::select! {
                     event = queue.recv() => event,
-                    _ = tick.tick() => Some(Event::Look),
+                    _ = tick.tick() => {
+                        // Another node may have stored what is urgent.
+                        self.urgent_may_be_due = true;
+                        Some(Event::Look)
+                    }
                 }
             };
             let result = match event {
@@ -106,6 +159,11 @@ impl Worker {
                     break;
                 }
                 Some(event) => self.handle(event).await,
+            };
+            // Everything that has come is taken in before the next step.
+            let result = match result {
+                Ok(()) => self.take_in(&mut queue).await,
+                Err(error) => Err(error),
             };
             let result = match result {
                 Ok(()) => self.advance().await,
@@ -119,11 +177,34 @@ impl Worker {
         }
     }
 
-    async fn handle(&mut self, event: Event) -> Result<(), Error> {
+    /// Handles what else has come, up to a stop.
+    async fn take_in(&mut self, queue: &mut mpsc::Receiver<Event>) -> Result<(), Error> {
+        for _ in 0..EVENTS_AT_ONCE_MAX {
+            match queue.try_recv() {
+                Ok(Event::Stop(stopped)) => {
+                    self.drain(queue).await;
+                    let _ = stopped.send(());
+                    queue.close();
+                    return Ok(());
+                }
+                Ok(event) => self.handle(event).await?,
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn handle(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Connected(session) => self.connected(*session).await,
             Event::Gone(id) => self.gone(id).await,
             Event::Frame(id, frame) => self.frame(id, *frame).await,
+            Event::Changed => {
+                self.jobs_read = None;
+                self.wishes_read = None;
+                self.forget_read_ahead();
+                Ok(())
+            }
             Event::Look | Event::Stop(_) => Ok(()),
         }
     }
@@ -133,21 +214,32 @@ impl Worker {
         if self.draining {
             return Ok(false);
         }
+        let now = self.options.clock.now();
+        self.heed_wishes(now).await?;
         if self.active.is_none() || self.active_is_over() {
             self.take_lease().await?;
         }
+        self.hand_over(now);
         if self.active.is_none() {
             return Ok(false);
         }
-        self.load_jobs().await?;
+        self.load_jobs(now).await?;
         self.sweep().await?;
+        let settled = self.settle_looking().await?;
         let merged = self.merge_waiting().await?;
         let sent = self.dispatch_due().await?;
-        let more = self.active.is_some() && (merged || sent);
-        if !more && self.in_flight.is_empty() {
+        let more = self.active.is_some() && (settled || merged || sent);
+        if !more && self.credit.is_empty() && self.looking.is_none() {
             self.cycle = None;
         }
         Ok(more)
+    }
+
+    /// What was read ahead is read anew.
+    pub(super) fn forget_read_ahead(&mut self) {
+        self.waiting.clear();
+        self.ready.clear();
+        self.looking = None;
     }
 
     async fn connected(&mut self, session: Session) -> Result<(), Error> {
@@ -182,68 +274,17 @@ impl Worker {
 
     async fn frame(&mut self, id: SessionId, frame: FromAgent) -> Result<(), Error> {
         match frame {
-            FromAgent::Hello { .. } => Ok(()),
             FromAgent::Renew { sequence, controller, trouble } => {
                 let trouble = trouble.map(|failure| format!("{}: {}", failure.code, failure.reason));
                 self.renew(id, sequence, controller, trouble).await
             }
             FromAgent::Claims { request, epoch, claims } => self.claim(id, request, epoch, &claims).await,
             FromAgent::Outcomes { outcomes, .. } => self.outcomes(id, outcomes).await,
+            FromAgent::Released { epoch, usn } => self.released(id, epoch, usn).await,
+            FromAgent::NewKey { public_key, signature } => self.new_key(id, public_key, &signature).await,
+            // The connection begins with one; answers are handed over by its reader.
+            FromAgent::Hello { .. } | FromAgent::Looked { .. } | FromAgent::Answer { .. } => Ok(()),
         }
-    }
-
-    async fn renew(
-        &mut self,
-        id: SessionId,
-        sequence: u64,
-        controller: Option<Controller>,
-        trouble: Option<String>,
-    ) -> Result<(), Error> {
-        let now = self.options.clock.now();
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        session.heard = now;
-        let changed = session.trouble != trouble || host(session.controller.as_ref()) != host(controller.as_ref());
-        if changed || now.ms_since(session.noted) >= limits::LINK_SILENCE_MS_MAX / 3 {
-            session.noted = now;
-            if let Some(trouble) = trouble.as_deref().filter(|_| changed) {
-                warn!(agent.id = %session.agent.id, domain = %self.domain, %trouble, "an agent is in trouble");
-            }
-            self.options
-                .store
-                .note_agent(
-                    session.agent.id,
-                    Some(self.options.node),
-                    now,
-                    host(controller.as_ref()),
-                    trouble.as_deref(),
-                )
-                .await?;
-        }
-        let since = if controller.is_none() { session.without_controller.or(Some(now)) } else { None };
-        session.without_controller = since;
-        session.controller = controller;
-        session.trouble = trouble;
-        let is_useless = since.is_some_and(|since| now.ms_since(since) > limits::LEASE_MS);
-        if is_useless && self.active.as_ref().is_some_and(|active| active.session == id) {
-            // Not renewed and not given up: whoever takes over still waits for the lease's end.
-            self.lose_lease();
-        }
-        let lease = self.active.as_ref().filter(|active| active.session == id).map(|active| active.lease.clone());
-        let mut ack = ToAgent::RenewAck { sequence, epoch: Epoch(0), renewed: false };
-        if let Some(lease) = lease {
-            let shared = self.options.store.shared_now(now).await?;
-            let renewed = self.options.store.renew_lease(&lease, shared, limits::LEASE_MS).await?;
-            ack = ToAgent::RenewAck { sequence, epoch: lease.epoch, renewed };
-            if renewed {
-                if let Some(active) = &mut self.active {
-                    active.until = now.plus_ms(limits::LEASE_MS);
-                }
-            } else {
-                self.lose_lease();
-            }
-        }
-        self.send_to(id, ack);
-        Ok(())
     }
 
     async fn claim(&mut self, id: SessionId, request: u64, epoch: Epoch, claims: &[Claim]) -> Result<(), Error> {
@@ -272,10 +313,15 @@ impl Worker {
 
     async fn outcomes(&mut self, id: SessionId, outcomes: Vec<Outcome>) -> Result<(), Error> {
         let ids = outcomes.iter().map(|outcome| outcome.id).collect();
-        for outcome in &outcomes {
-            self.in_flight.remove(&outcome.person);
-        }
-        match self.record(outcomes).await {
+        let given: HashMap<PersonId, Given> = outcomes
+            .iter()
+            .filter_map(|outcome| self.credit.take_back(outcome).map(|given| (outcome.person, given)))
+            .collect();
+        let recorded = match self.record(&outcomes, &given).await {
+            Ok(Fenced::Done(())) => self.settle_budget(&outcomes).await,
+            other => other,
+        };
+        match recorded {
             // Not acknowledged, they stay in the agent's journal and come again under the lease's holder.
             Ok(Fenced::Stale) => Ok(()),
             Ok(Fenced::Done(())) => {
@@ -291,76 +337,15 @@ impl Worker {
         }
     }
 
-    /// Whether the active agent let its lease run out, by this node's own clock; the store's answer decides.
-    fn active_is_over(&self) -> bool {
-        let now = self.options.clock.now();
-        self.active.as_ref().is_some_and(|active| now > active.until)
-    }
-
-    /// Takes the lease for one of the connected agents that were heard of lately, if it is free.
-    async fn take_lease(&mut self) -> Result<(), Error> {
-        let heard_since = self.options.clock.now().plus_ms(-limits::LEASE_MS / 2);
-        let holder = self.options.store.lease(self.tenant, &self.domain).await?;
-        let named = holder.as_ref().and_then(|holder| holder.writing_controller.as_deref());
-        let mut candidates: Vec<_> = self
-            .sessions
-            .values()
-            .filter(|session| session.heard >= heard_since)
-            .filter(|session| session.controller.as_ref().is_some_and(|controller| may_write(controller, named)))
-            .map(|session| (session.agent.enrolled, session.id))
-            .collect();
-        candidates.sort_unstable();
-        let Some((_, id)) = candidates.first().copied() else { return Ok(()) };
-        let Some(session) = self.sessions.get(&id) else { return Ok(()) };
-        // A lease that this very agent holds need not be waited for: either it is the same process, which ends what it
-        // has begun before it takes new work, or a new one, and then the old one is dead (an agent locks its data).
-        if let Some(holder) = holder.filter(|holder| holder.agent == session.agent.id) {
-            self.options.store.release_lease(&holder.lease, self.options.clock.now()).await?;
+    /// Active jobs, with their mappings parsed once a version. Read again when somebody here changed one, or after a
+    /// while, because it may have been somebody elsewhere.
+    async fn load_jobs(&mut self, now: Timestamp) -> Result<(), Error> {
+        if self.jobs_read.is_some_and(|read| now.ms_since(read) < limits::JOBS_AGE_MS_MAX) {
+            return Ok(());
         }
-        let now = self.options.clock.now();
-        let shared = self.options.store.shared_now(now).await?;
-        let controller = session.controller.as_ref().map(|controller| controller.invocation_id.as_str());
-        let holder = self
-            .options
-            .store
-            .acquire_lease(
-                self.tenant,
-                &self.domain,
-                self.options.node,
-                session.agent.id,
-                controller,
-                shared,
-                limits::LEASE_MS,
-                limits::LDAP_TIMEOUT_MS,
-            )
-            .await?;
-        let Some(holder) = holder else { return Ok(()) };
-        info!(domain = %self.domain, agent.id = %session.agent.id, epoch = holder.lease.epoch.0, "lease taken");
-        let frame = ToAgent::Active {
-            domain: self.domain.clone(),
-            epoch: holder.lease.epoch,
-            lease_ms: limits::LEASE_MS,
-            job_context: JobContext { writing_controller: holder.writing_controller },
-        };
-        let agent = session.agent.id;
-        self.lose_lease();
-        self.active = Some(Active { lease: holder.lease, session: id, agent, until: now.plus_ms(limits::LEASE_MS) });
-        self.send_to(id, frame);
-        Ok(())
-    }
-
-    /// Forgets the lease and what was given out under it; persons stay due and are given out anew by whoever is next.
-    pub(super) fn lose_lease(&mut self) {
-        if let Some(active) = self.active.take() {
-            info!(domain = %self.domain, agent.id = %active.agent, epoch = active.lease.epoch.0, "lease over");
-            self.send_to(active.session, ToAgent::Standby { domain: self.domain.clone() });
-        }
-        self.in_flight.clear();
-    }
-
-    /// Active jobs, with their mappings parsed once a version.
-    async fn load_jobs(&mut self) -> Result<(), Error> {
+        self.jobs_read = Some(now);
         let jobs = self.options.store.jobs_of_domain(self.tenant, &self.domain).await?;
+        let before: HashSet<JobId> = self.jobs.keys().cloned().collect();
         let mut ready = HashMap::new();
         for job in jobs.into_iter().filter(|job| job.state == JobState::Active) {
             if self.unusable.get(&job.id) == Some(&job.schema_version) {
@@ -379,6 +364,9 @@ impl Worker {
                 },
             };
             ready.insert(job.id.clone(), ReadyJob { job, prepared });
+        }
+        if ready.len() != before.len() || ready.keys().any(|job| !before.contains(job)) {
+            self.forget_read_ahead();
         }
         self.jobs = ready;
         Ok(())
@@ -399,34 +387,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets the agent finish what it has, then gives the lease up.
-    async fn drain(&mut self, queue: &mut mpsc::Receiver<Event>) {
-        self.draining = true;
-        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.send_to(id, ToAgent::Drain {});
-        }
-        let limit = Duration::from_millis(limits::DRAIN_MS_MAX);
-        let _ = tokio::time::timeout(limit, async {
-            while !self.in_flight.is_empty() {
-                let Some(event) = queue.recv().await else { break };
-                let _ = self.handle(event).await;
-            }
-        })
-        .await;
-        let now = self.options.clock.now();
-        if let Some(active) = self.active.take().filter(|_| self.in_flight.is_empty()) {
-            let _ = self.options.store.release_lease(&active.lease, now).await;
-        }
-        for session in self.sessions.values() {
-            let _ = self
-                .options
-                .store
-                .note_agent(session.agent.id, None, now, host(session.controller.as_ref()), session.trouble.as_deref())
-                .await;
-        }
-        self.sessions.clear();
-    }
-
     /// Whether the frame was taken. An agent that does not read is cut off: it connects again, or another takes over.
     pub(super) fn send_to(&mut self, id: SessionId, frame: ToAgent) -> bool {
         let Some(session) = self.sessions.get(&id) else { return false };
@@ -439,12 +399,7 @@ impl Worker {
     }
 }
 
-/// Whether work may go through this controller: a writable one, and the one named for writing where one is named.
-fn may_write(controller: &Controller, named: Option<&str>) -> bool {
-    controller.writable && named.is_none_or(|named| named == controller.invocation_id)
-}
-
-fn host(controller: Option<&Controller>) -> Option<&str> {
+pub(super) fn host(controller: Option<&Controller>) -> Option<&str> {
     controller.map(|controller| controller.host.as_str())
 }
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tracing::error;
 
 use super::domain::Worker;
+use super::unchanged::Looking;
 use crate::{body, counters, fault};
 
 /// The `data` members of an upload's operations, in order.
@@ -25,19 +26,21 @@ impl Worker {
     /// Merges one batch of waiting operations; whether there were any.
     pub(super) async fn merge_waiting(&mut self) -> Result<bool, Error> {
         let Some(lease) = self.active.as_ref().map(|active| active.lease.clone()) else { return Ok(false) };
-        let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
-        if jobs.is_empty() {
-            return Ok(false);
-        }
-        let limit = i64::try_from(limits::MERGE_BATCH_OPERATIONS_MAX).unwrap_or(i64::MAX);
-        let mut operations = self.options.store.waiting_operations(&jobs, limit).await?;
+        let operations = self.next_waiting().await?;
         if operations.is_empty() {
             return Ok(false);
         }
-        // In the order of arrival: an urgent operation comes into the batch early, but is merged in its turn.
-        operations.sort_by_key(|operation| operation.row);
+        if self.looks_at_any_of(&operations) {
+            // One person's operations are dealt with one after the other.
+            self.await_looking().await?;
+        }
+        let operations = self.look(operations).await?;
+        if operations.is_empty() {
+            return Ok(true);
+        }
         let bodies = self.bodies(operations.iter().map(|operation| operation.upload)).await?;
         let mut batch = Batch::new(self.options.clock.now());
+        let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
         for job in &jobs {
             let keys: Vec<String> = operations
                 .iter()
@@ -53,6 +56,9 @@ impl Worker {
         }
         fault::reached(KillPoint::BeforeMergeCommit);
         let merged = batch.finish();
+        self.urgent_may_be_due |= merged.persons.iter().any(|person| person.urgent);
+        // Whoever is merged is not what was read ahead.
+        self.ready.retain(|due| merged.persons.iter().all(|merged| merged.person.id != due.person.id));
         let stored = self.options.store.merge(&lease, &merged).await?;
         fault::reached(KillPoint::AfterMergeCommit);
         match stored {
@@ -84,6 +90,25 @@ impl Worker {
         Ok(bodies)
     }
 
+    /// The next operations to merge, in the order of their arrival: an urgent one comes early, but is merged in its turn.
+    async fn next_waiting(&mut self) -> Result<Vec<OpenOperation>, Error> {
+        let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.waiting.is_empty() {
+            let limit = limits::MERGE_READ_AHEAD_OPERATIONS_MAX + self.looking.as_ref().map_or(0, Looking::len);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let operations = self.options.store.waiting_operations(&jobs, limit).await?;
+            let looked_at = |row| self.looking.as_ref().is_some_and(|looking| looking.holds(row));
+            self.waiting = operations.into_iter().filter(|operation| !looked_at(operation.row)).collect();
+        }
+        let count = self.waiting.len().min(limits::MERGE_BATCH_OPERATIONS_MAX);
+        let mut operations: Vec<OpenOperation> = self.waiting.drain(..count).collect();
+        operations.sort_by_key(|operation| operation.row);
+        Ok(operations)
+    }
+
     fn merge_one(&mut self, batch: &mut Batch, operation: &OpenOperation, bodies: &Bodies) {
         let data = bodies.get(&operation.upload).and_then(|all| {
             usize::try_from(operation.index).ok().and_then(|index| Some((all.get(index)?, &all[..index])))
@@ -112,6 +137,9 @@ impl Worker {
                 person.due = Some(now);
                 person.attempts = 0;
                 person.urgent = is_urgent(&person.person);
+                person.data = operation.data;
+                person.quiet = None;
+                person.display_name = person.person.record.get("displayName").and_then(Value::as_str).map(shown);
                 let (id, version) = (person.person.id, person.person.version);
                 batch.changed(&operation.job, &external_id);
                 batch.operations.push(FinishedOperation {
@@ -130,6 +158,8 @@ impl Worker {
                     person.due = Some(now);
                     person.attempts = 0;
                     person.urgent = true;
+                    // Only a part of the operation was merged.
+                    (person.data, person.quiet) = (None, None);
                     batch.changed(&operation.job, &external_id);
                 }
                 self.fail(batch, operation, Some(&external_id), failure);
@@ -206,6 +236,9 @@ impl Batch {
             attempts: 0,
             urgent: false,
             last_code: None,
+            data: None,
+            quiet: None,
+            display_name: None,
         })
     }
 

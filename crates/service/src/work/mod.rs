@@ -5,13 +5,20 @@
 //! under the domain's lease; so there is no locking, and another node that takes the lease over stops it dead.
 
 mod backoff;
+mod budget;
+mod credit;
 mod dispatch;
 mod domain;
+mod late;
+mod lease;
 mod merge;
 mod record;
 mod session;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod unchanged;
+mod wishes;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,12 +55,20 @@ impl Hub {
         Self { options: Arc::new(options), workers: Arc::default() }
     }
 
-    /// Something changed that a worker should look at now rather than at its next tick: an upload was accepted, a job
-    /// was started or paused, a retry was asked for.
+    /// An upload was accepted: the workers look at it now rather than at their next tick.
     pub fn notify(&self) {
         for events in self.events() {
             // A full queue means that the worker is busy and will look anyway.
             let _ = events.try_send(Event::Look);
+        }
+    }
+
+    /// An administrator changed something the workers go by: a job was started, paused or set otherwise, a retry or a
+    /// drain was asked for.
+    pub fn changed(&self) {
+        for events in self.events() {
+            // Behind a full queue it is seen a little later, as what another node changed is.
+            let _ = events.try_send(Event::Changed);
         }
     }
 

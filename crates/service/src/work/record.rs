@@ -17,13 +17,20 @@ use serde_json::Value;
 use tracing::error;
 
 use super::backoff;
+use super::credit::Given;
 use super::domain::Worker;
 use crate::{counters, fault};
 
 impl Worker {
-    /// Stores what happened. Under no lease, or a lost one, the log rows are stored all the same.
-    pub(super) async fn record(&mut self, outcomes: Vec<Outcome>) -> Result<Fenced<()>, Error> {
+    /// Stores what happened. Under no lease, or a lost one, the log rows are stored all the same. `given`: what is known
+    /// of those who were given to the agent.
+    pub(super) async fn record(
+        &mut self,
+        outcomes: &[Outcome],
+        given: &HashMap<PersonId, Given>,
+    ) -> Result<Fenced<()>, Error> {
         let now = self.options.clock.now();
+        let outcomes = &*self.without_others_changes(outcomes).await?;
         let ids: Vec<PersonId> = outcomes.iter().map(|outcome| outcome.person).collect();
         let persons = self.options.store.persons_by_id(&ids).await?;
         let open = self.options.store.open_operations(&ids).await?;
@@ -35,16 +42,19 @@ impl Worker {
             cycle,
             random: &*self.options.random,
             schema_versions: self.jobs.iter().map(|(id, ready)| (id.clone(), ready.job.schema_version)).collect(),
+            evaluated_under: given.iter().map(|(person, given)| (*person, given.schema_version)).collect(),
             persons: persons.into_iter().map(|update| (update.person.id, update)).collect(),
             open,
             bodies,
             touched: Vec::new(),
             batch: RecordBatch::default(),
         };
-        for outcome in &outcomes {
+        for outcome in outcomes {
             recorder.add(outcome);
         }
-        let batch = recorder.finish();
+        let mut batch = recorder.finish();
+        self.wake_whose_manager_came(&mut batch, given, now).await?;
+        self.note_numbers(outcomes);
         let lease = self.active.as_ref().map_or_else(
             || Lease { tenant: self.tenant, domain: self.domain.clone(), epoch: rollcall_model::ids::Epoch(-1) },
             |active| active.lease.clone(),
@@ -58,6 +68,62 @@ impl Worker {
             counters::finished(&batch.operations);
         }
         Ok(stored)
+    }
+}
+
+impl Worker {
+    /// What was granted to these persons and not used is given back.
+    pub(super) async fn settle_budget(&mut self, outcomes: &[Outcome]) -> Result<Fenced<()>, Error> {
+        let Some(lease) = self.active.as_ref().map(|active| active.lease.clone()) else { return Ok(Fenced::Done(())) };
+        let (store, now) = (self.options.store.clone(), self.options.clock.now());
+        let settled = self.budget.settle(&*store, &lease, self.jobs.keys(), outcomes, now).await?;
+        if settled == Fenced::Stale {
+            self.lose_lease();
+        }
+        Ok(settled)
+    }
+
+    /// A manager may have been linked while somebody was on the way who is to wait for him: that link has woken
+    /// everybody who waited then, so this one is looked at again at once.
+    async fn wake_whose_manager_came(
+        &self,
+        batch: &mut RecordBatch,
+        given: &HashMap<PersonId, Given>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let was_unknown = |person: &PersonId| given.get(person).is_some_and(|given| given.manager_was_unknown);
+        let mut wanted: HashMap<JobId, Vec<String>> = HashMap::new();
+        for (person, manager) in batch.waits.iter().filter(|(person, _)| was_unknown(person)) {
+            if let Some(update) = batch.persons.iter().find(|update| update.person.id == *person) {
+                wanted.entry(update.job.clone()).or_default().push(manager.clone());
+            }
+        }
+        for (job, managers) in wanted {
+            let linked: HashSet<String> =
+                self.options.store.links(&job, &managers).await?.into_iter().map(|(key, _)| key).collect();
+            let came: HashSet<PersonId> = batch
+                .waits
+                .iter()
+                .filter(|(person, manager)| was_unknown(person) && linked.contains(manager))
+                .map(|(person, _)| *person)
+                .collect();
+            for update in batch.persons.iter_mut().filter(|update| update.job == job) {
+                if came.contains(&update.person.id) {
+                    update.due.get_or_insert(now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to which number of its controller was written under this lease, for whoever takes over with another one.
+    fn note_numbers(&mut self, outcomes: &[Outcome]) {
+        let epoch = self.active.as_ref().map(|active| active.lease.epoch);
+        let wrote = |outcome: &&Outcome| outcome.changes.iter().any(|change| change.failure.is_none());
+        for outcome in outcomes.iter().filter(|outcome| Some(outcome.epoch) == epoch).filter(wrote) {
+            let written = outcome.link.as_ref().and_then(|link| link.usn_changed);
+            self.usn_recorded = self.usn_recorded.zip(written).map(|(highest, written)| highest.max(written));
+        }
     }
 }
 
@@ -81,6 +147,8 @@ pub(super) struct Recorder<'a> {
     pub(super) cycle: uuid::Uuid,
     pub(super) random: &'a dyn Random,
     pub(super) schema_versions: HashMap<JobId, i64>,
+    /// Under which version those who were given out were evaluated.
+    pub(super) evaluated_under: HashMap<PersonId, i64>,
     pub(super) persons: HashMap<PersonId, PersonUpdate>,
     pub(super) open: Vec<OpenOperation>,
     pub(super) bodies: HashMap<UploadId, Vec<Value>>,
@@ -102,7 +170,7 @@ impl Recorder<'_> {
             .cloned()
             .collect();
         let finished;
-        let outcome = if update.person.pending.written && outcome.result == NOTHING_LEFT {
+        let outcome = if update.person.pending.written && is_nothing_left(outcome, &update.person) {
             finished = Outcome { result: Conclusion::Done, ..outcome.clone() };
             &finished
         } else {
@@ -248,6 +316,9 @@ impl Recorder<'_> {
         let job = update.job.clone();
         let key = fold(&update.person.external_id);
         let fulfilled = matches!(outcome.result, Conclusion::Done | Conclusion::Skipped(_));
+        if unlink_deleted(&mut update.person, outcome) {
+            self.batch.unlinked.push((outcome.person, outcome.version));
+        }
         let is_known = update.person.link.is_some() || outcome.version != update.person.version;
         if update.due.is_none() && is_known {
             // Reported before, or broken off since: nothing is waiting for it, and what it saw is old.
@@ -270,6 +341,7 @@ impl Recorder<'_> {
         match &outcome.result {
             Conclusion::Done | Conclusion::Skipped(_) => {
                 fulfil(&mut update.person, outcome);
+                update.quiet = self.evaluated_under.get(&outcome.person).copied().filter(|_| is_quiet(outcome));
                 update.due = None;
                 update.attempts = 0;
                 update.urgent = false;
@@ -282,7 +354,7 @@ impl Recorder<'_> {
             Conclusion::Failed(failure) => {
                 note_account(&mut update.person, outcome);
                 note_writes(&mut update.person, outcome);
-                let wait = backoff::wait_ms(update.attempts, self.random);
+                let wait = backoff::wait_ms(failure.code, update.attempts, self.random);
                 update.due = failure.code.is_transient().then(|| self.now.plus_ms(wait));
                 if update.due.is_none() {
                     self.batch.waits_ended.push(outcome.person);
@@ -313,7 +385,7 @@ fn state_of(outcome: &Outcome) -> Option<(OperationState, Option<Code>)> {
 }
 
 fn is_move(change: &AppliedChange) -> bool {
-    change.action == Action::Move && change.failure.is_none()
+    matches!(change.action, Action::Move | Action::Rename) && change.failure.is_none()
 }
 
 /// The row of a move, grown by the modify that followed it. It keeps the move's change id, which is reported with the
@@ -357,6 +429,11 @@ fn set_link(person: &mut Person, outcome: &Outcome, fulfilled: bool) -> bool {
     !before
 }
 
+/// Whether the outcome left nothing to do and nothing to tell. A link is what tells whether that is still so.
+fn is_quiet(outcome: &Outcome) -> bool {
+    outcome.warnings.is_empty() && outcome.drift.is_empty() && outcome.refused.is_empty() && outcome.link.is_some()
+}
+
 /// Whether a manager's `externalId` is one that a record could bring.
 fn can_be_somebody(external_id: &str) -> bool {
     external_id.chars().count() <= limits::EXTERNAL_ID_CHARS_MAX && !external_id.chars().any(char::is_control)
@@ -395,6 +472,28 @@ fn note_refused(person: &mut Person, outcome: &Outcome, schema_version: i64) {
         let entry = Refused { values: refused.values.clone(), schema_version, reason: refused.failure.reason.clone() };
         person.refused.insert(refused.attribute.to_lowercase(), entry);
     }
+}
+
+/// Whether a look finds everything done that an earlier run, which did not end well, was to do. A deleted account leaves
+/// nothing to look at.
+fn is_nothing_left(outcome: &Outcome, person: &Person) -> bool {
+    let deleted = person.pending.method == Method::Delete && person.link.is_none();
+    let gone = [Code::NotLinked, Code::InactiveWithoutAccount].map(Conclusion::Skipped);
+    outcome.result == NOTHING_LEFT || (deleted && gone.contains(&outcome.result))
+}
+
+/// Forgets an account that we deleted: nothing brings it back but the next operation, which matches or creates anew.
+fn unlink_deleted(person: &mut Person, outcome: &Outcome) -> bool {
+    let Some(linked) = person.link.as_ref().map(|link| link.guid) else { return false };
+    let is_it = |change: &AppliedChange| {
+        change.action == Action::Delete && change.failure.is_none() && change.guid == Some(linked)
+    };
+    if !outcome.changes.iter().any(is_it) {
+        return false;
+    }
+    (person.link, person.confirmed) = (None, None);
+    person.refused.clear();
+    true
 }
 
 /// The look that finds everything in place.

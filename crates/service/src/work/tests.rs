@@ -40,7 +40,17 @@ fn person(version: i64) -> PersonUpdate {
     person.version = Version(version);
     person.record.insert("title".into(), json!("Buyer"));
     person.pending = Pending { was_inactive: true, ..Pending::default() };
-    PersonUpdate { job: job(), person, due: Some(NOW), attempts: 0, urgent: false, last_code: None }
+    PersonUpdate {
+        job: job(),
+        person,
+        due: Some(NOW),
+        attempts: 0,
+        urgent: false,
+        last_code: None,
+        data: None,
+        quiet: None,
+        display_name: None,
+    }
 }
 
 fn outcome(version: i64, result: Conclusion) -> Outcome {
@@ -87,6 +97,7 @@ fn operation(row: i64, version: i64) -> OpenOperation {
         person: Some(person_id()),
         version: Some(Version(version)),
         state: OperationState::Working,
+        data: None,
     }
 }
 
@@ -98,6 +109,7 @@ fn record(update: PersonUpdate, open: Vec<OpenOperation>, bodies: Vec<Value>, ou
         cycle: Uuid::from_u128(4),
         random: &random,
         schema_versions: HashMap::from([(job(), 5)]),
+        evaluated_under: HashMap::from([(person_id(), 5)]),
         persons: HashMap::from([(update.person.id, update)]),
         open,
         bodies: HashMap::from([(UploadId(Uuid::from_u128(9)), bodies)]),
@@ -302,4 +314,47 @@ fn a_look_of_our_own_that_finds_nothing_writes_no_row() {
         let batch = record(person(2), vec![], vec![], &quiet);
         assert!(batch.log.is_empty(), "{quiet:?}");
     }
+}
+
+#[test]
+fn a_deleted_account_is_forgotten() {
+    // semantics: delete
+    let deleted = |result| Outcome {
+        changes: vec![AppliedChange { guid: Some(GUID), ..change(1, Action::Delete, None) }],
+        ..outcome(2, result)
+    };
+    let linked = |guid| {
+        let mut update = person(2);
+        update.person.pending.method = Method::Delete;
+        update.person.link = Some(Link { guid, confirmed: true, invocation_id: None, usn_changed: None });
+        update.person.confirmed = Some(Confirmed { enabled: Some(true), ..Confirmed::default() });
+        update
+    };
+    let operation = || vec![OpenOperation { method: Method::Delete, ..operation(1, 2) }];
+    let batch = record(linked(GUID), operation(), vec![json!({})], &deleted(Conclusion::Done));
+    let after = &batch.persons[0];
+    assert_eq!((&after.person.link, &after.person.confirmed, after.due), (&None, &None, None));
+    assert_eq!(batch.unlinked, [(person_id(), Version(2))]);
+    assert_eq!(
+        (batch.log[0].action, batch.log[0].guid, batch.log[0].status),
+        (Action::Delete, Some(GUID), LogStatus::Success)
+    );
+    assert_eq!(batch.operations[0].state, OperationState::Done);
+    // After a crash the deletion is reported first, and the look that then finds no link ends the operation as done.
+    let mut batch = record(linked(GUID), operation(), vec![json!({})], &deleted(Conclusion::Interrupted));
+    assert_eq!((&batch.persons[0].person.link, batch.unlinked.len(), batch.operations.len()), (&None, 1, 0));
+    let second = outcome(2, Conclusion::Skipped(Code::NotLinked));
+    let batch = record(batch.persons.remove(0), operation(), vec![json!({})], &second);
+    assert_eq!(batch.operations[0].state, OperationState::Done);
+    // A late report of an account that is not this person's any more, and one of a deletion that failed.
+    let other = ObjectGuid(Uuid::from_u128(78));
+    let batch = record(linked(other), operation(), vec![json!({})], &deleted(Conclusion::Done));
+    assert_eq!((batch.persons[0].person.link.as_ref().unwrap().guid, batch.unlinked.len()), (other, 0));
+    let mut failed = deleted(Conclusion::Failed(failure(Code::DirectoryRefused)));
+    failed.changes[0].failure = Some(failure(Code::DirectoryRefused));
+    let batch = record(linked(GUID), operation(), vec![json!({})], &failed);
+    assert!(batch.persons[0].person.link.is_some() && batch.unlinked.is_empty());
+    // A DELETE that found nothing to begin with is skipped.
+    let batch = record(person(2), operation(), vec![json!({})], &outcome(2, Conclusion::Skipped(Code::NotLinked)));
+    assert_eq!(batch.operations[0].state, OperationState::Skipped);
 }

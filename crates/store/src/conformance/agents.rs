@@ -3,22 +3,11 @@
 use rollcall_model::ids::{AgentId, Epoch, NodeId, TenantId};
 
 use super::world::{DOMAIN, START, World};
-use crate::{Agent, Fenced, MergeBatch, NewEnrolment, Store};
+use crate::{Agent, ControllerBefore, Draining, Fenced, Lease, MergeBatch, NewEnrolment, Store};
 
 pub(super) async fn a_token_enrolls_one_agent(store: &dyn Store) {
     let world = World::new(store, 1).await;
-    let agent = |name: &str| Agent {
-        id: AgentId(world.id()),
-        tenant: world.tenant,
-        name: name.to_owned(),
-        domain: "claimed.test".to_owned(),
-        public_key: vec![1; 32],
-        enrolled: START,
-        last_seen: None,
-        node: None,
-        controller: None,
-        trouble: None,
-    };
+    let agent = |name: &str| Agent::new(AgentId(world.id()), world.tenant, name, "claimed.test", &[1; 32], START);
     for (token, life_ms) in [([1; 32], 1), ([2; 32], 0)] {
         let new = NewEnrolment {
             tenant: world.tenant,
@@ -52,6 +41,82 @@ pub(super) async fn a_token_enrolls_one_agent(store: &dyn Store) {
     assert_eq!(store.agent(AgentId(world.id())).await.unwrap(), None);
 }
 
+/// An enrolled agent.
+async fn enrolled(store: &dyn Store, world: &World) -> Agent {
+    let new = NewEnrolment {
+        tenant: world.tenant,
+        token_sha256: [7; 32],
+        domain: DOMAIN.to_owned(),
+        expires: START.plus_ms(1),
+    };
+    store.create_enrolment(&new, &world.audit("agent.token")).await.unwrap();
+    let agent = Agent::new(AgentId(world.id()), world.tenant, "one", DOMAIN, &[1; 32], START);
+    assert!(store.enroll(&[7; 32], &agent, &world.audit("agent.enroll")).await.unwrap().is_some());
+    agent
+}
+
+pub(super) async fn what_is_wanted_of_an_agent_is_kept_and_audited(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let mut agent = enrolled(store, &world).await;
+    let (tenant, id) = (world.tenant, agent.id);
+    let audit = |action: &str| world.audit(action);
+    assert!(store.set_agent_draining(tenant, id, Draining::Yes, &audit("agent.drain")).await.unwrap());
+    assert!(store.set_agent_log_filter(tenant, id, Some("debug"), &audit("agent.logLevel")).await.unwrap());
+    assert!(store.want_agent_key(tenant, id, START, &audit("agent.rotateKey")).await.unwrap());
+    assert!(store.want_agent_key(tenant, id, START.plus_ms(9), &audit("agent.rotateKey")).await.unwrap());
+    store.note_agent_version(id, "0.2.0").await.unwrap();
+    agent.draining = Draining::Yes;
+    agent.log_filter = Some("debug".to_owned());
+    agent.rotate_key_wanted = Some(START);
+    agent.version = Some("0.2.0".to_owned());
+    assert_eq!(store.agent(id).await.unwrap(), Some(agent.clone()));
+    store.note_agent(id, Some(world.node), START, None, None).await.unwrap();
+    assert_eq!(store.agent(id).await.unwrap().unwrap().draining, Draining::Yes, "connecting anew ends no draining");
+    assert!(store.set_agent_draining(tenant, id, Draining::No, &audit("agent.undrain")).await.unwrap());
+    assert!(store.set_agent_log_filter(tenant, id, None, &audit("agent.logLevel")).await.unwrap());
+    let now = store.agents(tenant).await.unwrap().remove(0);
+    assert_eq!((now.draining, now.log_filter), (Draining::No, None));
+
+    let actions: Vec<String> = store.audit(tenant, 6).await.unwrap().into_iter().map(|row| row.action).collect();
+    let wanted =
+        ["agent.logLevel", "agent.undrain", "agent.rotateKey", "agent.rotateKey", "agent.logLevel", "agent.drain"];
+    assert_eq!(actions, wanted);
+    // Another tenant's name opens nothing, and what did not happen is not audited.
+    let (other, unknown) = (TenantId(world.id()), AgentId(world.id()));
+    for (tenant, id) in [(other, id), (tenant, unknown)] {
+        assert!(!store.set_agent_draining(tenant, id, Draining::Yes, &audit("x")).await.unwrap());
+        assert!(!store.set_agent_log_filter(tenant, id, Some("trace"), &audit("x")).await.unwrap());
+        assert!(!store.want_agent_key(tenant, id, START, &audit("x")).await.unwrap());
+    }
+    assert_eq!(store.agent(id).await.unwrap().unwrap().draining, Draining::No);
+    assert!(store.audit(tenant, 100).await.unwrap().iter().all(|row| row.action != "x"));
+}
+
+pub(super) async fn a_second_key_is_valid_until_it_is_the_only_one(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let id = enrolled(store, &world).await.id;
+    let audit = || world.audit("agent.key");
+    let keys = async || {
+        let agent = store.agent(id).await.unwrap().unwrap();
+        (agent.public_key[0], agent.new_public_key.map(|key| key[0]), agent.rotate_key_wanted)
+    };
+    assert!(store.want_agent_key(world.tenant, id, START, &audit()).await.unwrap());
+    assert_eq!(keys().await, (1, None, Some(START)));
+    assert!(!store.add_agent_key(id, &[1; 32], &audit()).await.unwrap(), "the key it has is no new one");
+    assert!(!store.promote_agent_key(id, &[2; 32], &audit()).await.unwrap(), "not there yet");
+    assert_eq!(keys().await, (1, None, Some(START)));
+    assert!(store.add_agent_key(id, &[2; 32], &audit()).await.unwrap());
+    assert_eq!(keys().await, (1, Some(2), None), "both are valid, and the wish is fulfilled");
+    assert!(store.add_agent_key(id, &[3; 32], &audit()).await.unwrap(), "in place of one that was never used");
+    assert!(!store.promote_agent_key(id, &[2; 32], &audit()).await.unwrap(), "it is not the second one any more");
+    let audits = store.audit(world.tenant, 100).await.unwrap().len();
+    assert!(store.promote_agent_key(id, &[3; 32], &audit()).await.unwrap());
+    assert_eq!(keys().await, (3, None, None));
+    assert!(!store.promote_agent_key(id, &[3; 32], &audit()).await.unwrap(), "once");
+    assert_eq!(store.audit(world.tenant, 100).await.unwrap().len(), audits + 1);
+    assert!(!store.add_agent_key(AgentId(world.id()), &[4; 32], &audit()).await.unwrap());
+}
+
 pub(super) async fn a_lease_has_one_holder(store: &dyn Store) {
     let world = World::new(store, 1).await;
     let held = store.lease(world.tenant, "CORP.test").await.unwrap().unwrap();
@@ -72,6 +137,28 @@ pub(super) async fn a_lease_has_one_holder(store: &dyn Store) {
     assert_eq!(store.merge(&world.lease, &batch).await.unwrap(), Fenced::Stale);
     assert_eq!(store.merge(&again.lease, &batch).await.unwrap(), Fenced::Done(()));
     assert_eq!(store.lease(world.tenant, "other.test").await.unwrap(), None);
+}
+
+pub(super) async fn another_controller_is_named_by_the_holder(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let before = ControllerBefore { controller: "dc1".to_owned(), usn: Some(4_100), until: START.plus_ms(60_000) };
+    let old = Lease { epoch: Epoch(world.lease.epoch.0 - 1), ..world.lease.clone() };
+    assert_eq!(store.switch_controller(&old, "dc2", &before).await.unwrap(), Fenced::Stale);
+    let held = async || store.lease(world.tenant, DOMAIN).await.unwrap().unwrap();
+    assert_eq!((held().await.writing_controller.as_deref(), held().await.before), (Some("dc1"), None));
+    for usn in [before.usn, None] {
+        let before = ControllerBefore { usn, ..before.clone() };
+        assert_eq!(store.switch_controller(&world.lease, "dc2", &before).await.unwrap(), Fenced::Done(()));
+        let held = held().await;
+        assert_eq!((held.writing_controller.as_deref(), held.before), (Some("dc2"), Some(before)));
+    }
+    let again = store
+        .acquire_lease(world.tenant, DOMAIN, world.node, world.agent, Some("dc3"), START, 10_000, 10_000)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(again.writing_controller.as_deref(), Some("dc2"));
+    assert_eq!(again.before.map(|before| before.controller).as_deref(), Some("dc1"), "the next holder waits too");
 }
 
 pub(super) async fn a_lease_ends_by_time_or_by_release(store: &dyn Store) {

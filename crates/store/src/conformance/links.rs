@@ -1,6 +1,6 @@
 //! Links.
 
-use rollcall_model::ids::{JobId, ObjectGuid, PersonId, TenantId};
+use rollcall_model::ids::{JobId, ObjectGuid, PersonId, TenantId, Version};
 use rollcall_model::person::{Confirmed, Link};
 
 use super::world::{START, World};
@@ -88,4 +88,32 @@ pub(super) async fn a_broken_link_is_not_brought_back_by_a_late_outcome(store: &
     let batch = RecordBatch { persons: vec![stored.clone()], ..RecordBatch::default() };
     assert_eq!(store.record(&world.lease, &batch, START).await.unwrap(), Fenced::Done(()));
     assert_eq!(store.person(&world.job, "a").await.unwrap(), Some(stored));
+}
+
+/// semantics: delete, link
+pub(super) async fn a_deleted_account_is_not_brought_back_by_a_late_outcome(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let mut update = world.person("a");
+    update.person.version = Version(1);
+    world.merge(store, std::slice::from_ref(&update)).await;
+    let guid = world.guid();
+    let linked = |update: &PersonUpdate, version: i64| {
+        let mut update = PersonUpdate { due: None, ..update.clone() };
+        (update.person.link, update.person.version) = (Some(link(guid)), Version(version));
+        update.person.confirmed = Some(Confirmed::default());
+        RecordBatch { persons: vec![update], ..RecordBatch::default() }
+    };
+    let record = async |batch: RecordBatch| {
+        assert_eq!(store.record(&world.lease, &batch, START).await.unwrap(), Fenced::Done(()));
+        store.person(&world.job, "a").await.unwrap().unwrap().person
+    };
+    assert_eq!(record(linked(&update, 1)).await.link, Some(link(guid)));
+    let gone = PersonUpdate { due: None, ..update.clone() };
+    let unlinked = vec![(update.person.id, Version(1))];
+    let after = record(RecordBatch { persons: vec![gone], unlinked, ..RecordBatch::default() }).await;
+    assert_eq!((after.link, after.confirmed), (None, None));
+    assert_eq!(record(linked(&update, 1)).await.link, None, "an outcome of before");
+    update.person.version = Version(2);
+    world.merge(store, std::slice::from_ref(&update)).await;
+    assert_eq!(record(linked(&update, 2)).await.link, Some(link(guid)), "somebody who came again");
 }

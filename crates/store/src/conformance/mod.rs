@@ -7,12 +7,15 @@
 )]
 
 mod agents;
+mod budget;
 mod hostile;
 mod identity;
 mod intake;
 mod links;
 mod log;
 mod record;
+mod resting;
+mod unchanged;
 mod work;
 mod world;
 
@@ -61,13 +64,28 @@ cases! {
     record::a_linked_manager_wakes_who_waits,
     record::the_sweep_wakes_everyone_who_waits,
     record::counters_sum_up,
+    resting::only_who_is_at_rest_is_told,
+    resting::a_merge_ends_the_rest_until_its_outcome,
+    resting::a_broken_link_ends_the_rest,
+    unchanged::an_unchanged_record_costs_a_log_row_and_is_final,
+    unchanged::an_unchanged_record_needs_the_lease_and_an_open_operation,
+    unchanged::every_change_of_a_job_is_told,
     links::an_account_belongs_to_one_person,
     links::an_outcome_cannot_link_the_account_of_another,
     links::a_broken_link_is_not_brought_back_by_a_late_outcome,
+    links::a_deleted_account_is_not_brought_back_by_a_late_outcome,
+    budget::what_exceeds_it_is_held_back,
+    budget::what_is_not_used_is_given_back,
+    budget::a_grant_outlives_its_node,
+    budget::those_who_are_held_back_are_released,
+    budget::a_changed_budget_is_asked_anew,
     log::pages_do_not_move,
     log::filters_select,
     agents::a_token_enrolls_one_agent,
+    agents::what_is_wanted_of_an_agent_is_kept_and_audited,
+    agents::a_second_key_is_valid_until_it_is_the_only_one,
     agents::a_lease_has_one_holder,
+    agents::another_controller_is_named_by_the_holder,
     agents::a_lease_ends_by_time_or_by_release,
     agents::the_store_answers,
     hostile::texts_survive,

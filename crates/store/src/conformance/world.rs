@@ -44,9 +44,11 @@ pub(super) fn config() -> JobConfig {
         container: None,
         upn_suffix: None,
         delete_action: DeleteAction::Disable,
+        budget: None,
         clearable_sources: Vec::new(),
         empty_is_value: false,
         must_change_password: false,
+        initial_password: rollcall_model::config::InitialPassword::Generated,
         create_inactive: false,
         enable_found_disabled: false,
         domain: Some("Corp.Test".to_owned()),
@@ -183,6 +185,7 @@ impl World {
                     external_id: Some((*external_id).to_owned()),
                     bulk_id: Some(format!("bulk-{index}")),
                     urgent: false,
+                    data: data_of(external_id),
                 })
                 .collect(),
             idempotency: None,
@@ -199,7 +202,17 @@ impl World {
         let mut person = Person::new(PersonId(self.id()), external_id);
         person.version = Version(1);
         person.record.insert("title".to_owned(), "Chief".into());
-        PersonUpdate { job: self.job.clone(), person, due: Some(START), attempts: 0, urgent: false, last_code: None }
+        PersonUpdate {
+            job: self.job.clone(),
+            person,
+            due: Some(START),
+            attempts: 0,
+            urgent: false,
+            last_code: None,
+            data: Some(data_of(external_id)),
+            quiet: None,
+            display_name: Some(format!("{external_id}, shown")),
+        }
     }
 
     /// Stores persons through a merge.
@@ -255,6 +268,15 @@ impl World {
     pub(super) fn guid(&self) -> ObjectGuid {
         ObjectGuid(self.id())
     }
+}
+
+/// What [`NewOperation::data`] is here: the text itself, cut or filled up.
+pub(super) fn data_of(text: &str) -> [u8; 16] {
+    let mut data = [0; 16];
+    for (to, from) in data.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    data
 }
 
 fn next(ids: &AtomicU64) -> Uuid {

@@ -5,8 +5,8 @@ use rollcall_model::Timestamp;
 use rollcall_model::ids::{AgentId, Epoch, NodeId, TenantId};
 
 use super::identity::write_audit;
-use super::{Row, SqlStore};
-use crate::{Agent, Agents, Audit, Error, Lease, LeaseHolder, NewEnrolment};
+use super::{Arg, Row, Sql, SqlStore};
+use crate::{Agent, Agents, Audit, ControllerBefore, Draining, Error, Fenced, Lease, LeaseHolder, NewEnrolment};
 
 fn read_agent(row: &Row) -> Result<Agent, Error> {
     Ok(Agent {
@@ -20,6 +20,11 @@ fn read_agent(row: &Row) -> Result<Agent, Error> {
         node: row.opt_uuid("node")?.map(NodeId),
         controller: row.opt_text("controller")?,
         trouble: row.opt_text("trouble")?,
+        version: row.opt_text("version")?,
+        draining: if row.int("draining")? == 0 { Draining::No } else { Draining::Yes },
+        log_filter: row.opt_text("log_filter")?,
+        rotate_key_wanted: row.opt_time("rotate_key_wanted")?,
+        new_public_key: row.opt_blob("new_public_key")?,
     })
 }
 
@@ -30,7 +35,27 @@ fn read_holder(tenant: TenantId, domain: &str, row: &Row) -> Result<LeaseHolder,
         agent: AgentId(row.uuid("agent")?),
         writing_controller: row.opt_text("controller")?,
         until: row.time("until")?,
+        before: read_before(row)?,
     })
+}
+
+fn read_before(row: &Row) -> Result<Option<ControllerBefore>, Error> {
+    let Some(controller) = row.opt_text("controller_before")? else { return Ok(None) };
+    Ok(Some(ControllerBefore { controller, usn: row.opt_int("usn_before")?, until: row.time("before_until")? }))
+}
+
+impl SqlStore {
+    /// One statement on one agent, whose tenant it returns, and the audit of it; whether there was such an agent.
+    async fn change_agent(&self, doing: &'static str, sql: Sql, args: Vec<Arg>, audit: &Audit) -> Result<bool, Error> {
+        let mut tx = self.db.begin(doing).await?;
+        let Some(agent) = tx.row(sql, args).await? else { return Ok(false) };
+        let tenant = tx.row(sql!("select uuid from tenant where id = $1"), args![agent.int("tenant")?]).await?;
+        if let Some(tenant) = tenant {
+            write_audit(&mut tx, TenantId(tenant.uuid("uuid")?), audit).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
 }
 
 #[async_trait]
@@ -125,6 +150,71 @@ impl Agents for SqlStore {
         tx.commit().await
     }
 
+    async fn note_agent_version(&self, id: AgentId, version: &str) -> Result<(), Error> {
+        let mut tx = self.db.begin("noting an agent's version").await?;
+        tx.run(sql!("update agent set version = $2 where uuid = $1"), args![id.0, version]).await?;
+        tx.commit().await
+    }
+
+    async fn set_agent_draining(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        draining: Draining,
+        audit: &Audit,
+    ) -> Result<bool, Error> {
+        let sql = sql!(
+            "update agent set draining = $3 where uuid = $2 and tenant = (select id from tenant where uuid = $1) \
+              returning tenant"
+        );
+        let args = args![tenant.0, agent.0, i64::from(draining == Draining::Yes)];
+        self.change_agent("draining an agent", sql, args, audit).await
+    }
+
+    async fn set_agent_log_filter(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        filter: Option<&str>,
+        audit: &Audit,
+    ) -> Result<bool, Error> {
+        let sql = sql!(
+            "update agent set log_filter = $3 where uuid = $2 and tenant = (select id from tenant where uuid = $1) \
+              returning tenant"
+        );
+        self.change_agent("setting an agent's log level", sql, args![tenant.0, agent.0, filter], audit).await
+    }
+
+    async fn want_agent_key(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        now: Timestamp,
+        audit: &Audit,
+    ) -> Result<bool, Error> {
+        let sql = sql!(
+            "update agent set rotate_key_wanted = coalesce(rotate_key_wanted, $3) where uuid = $2 \
+              and tenant = (select id from tenant where uuid = $1) returning tenant"
+        );
+        self.change_agent("wishing for an agent's key", sql, args![tenant.0, agent.0, now], audit).await
+    }
+
+    async fn add_agent_key(&self, agent: AgentId, public_key: &[u8], audit: &Audit) -> Result<bool, Error> {
+        let sql = sql!(
+            "update agent set new_public_key = $2, rotate_key_wanted = null where uuid = $1 and public_key <> $2 \
+              returning tenant"
+        );
+        self.change_agent("storing an agent's new key", sql, args![agent.0, public_key], audit).await
+    }
+
+    async fn promote_agent_key(&self, agent: AgentId, public_key: &[u8], audit: &Audit) -> Result<bool, Error> {
+        let sql = sql!(
+            "update agent set public_key = new_public_key, new_public_key = null where uuid = $1 \
+              and new_public_key = $2 returning tenant"
+        );
+        self.change_agent("taking an agent's new key", sql, args![agent.0, public_key], audit).await
+    }
+
     async fn acquire_lease(
         &self,
         tenant: TenantId,
@@ -148,7 +238,7 @@ impl Agents for SqlStore {
                           until = excluded.until, released = 0 \
                       where lease.released = 1 or lease.until < $7 \
                           or (lease.node = excluded.node and lease.agent = excluded.agent) \
-                      returning epoch, node, agent, controller, until"
+                      returning epoch, node, agent, controller, until, controller_before, usn_before, before_until"
                 ),
                 args![
                     tenant.0,
@@ -182,6 +272,29 @@ impl Agents for SqlStore {
         Ok(renewed == 1)
     }
 
+    async fn switch_controller(&self, lease: &Lease, to: &str, before: &ControllerBefore) -> Result<Fenced<()>, Error> {
+        let mut tx = self.db.begin("naming another writing controller").await?;
+        let named = tx
+            .run(
+                sql!(
+                    "update lease set controller = $4, controller_before = $5, usn_before = $6, before_until = $7 \
+                      where domain = $2 and epoch = $3 and tenant = (select id from tenant where uuid = $1)"
+                ),
+                args![
+                    lease.tenant.0,
+                    lease.domain.to_lowercase(),
+                    lease.epoch.0,
+                    to,
+                    before.controller.as_str(),
+                    before.usn,
+                    before.until,
+                ],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(if named == 1 { Fenced::Done(()) } else { Fenced::Stale })
+    }
+
     async fn release_lease(&self, lease: &Lease, now: Timestamp) -> Result<(), Error> {
         let mut tx = self.db.begin("giving up a lease").await?;
         tx.run(
@@ -198,7 +311,8 @@ impl Agents for SqlStore {
     async fn lease(&self, tenant: TenantId, domain: &str) -> Result<Option<LeaseHolder>, Error> {
         let domain = domain.to_lowercase();
         let sql = sql!(
-            "select l.epoch, l.node, l.agent, l.controller, l.until from lease l \
+            "select l.epoch, l.node, l.agent, l.controller, l.until, l.controller_before, l.usn_before, \
+                        l.before_until from lease l \
                         join tenant t on t.id = l.tenant where t.uuid = $1 and l.domain = $2"
         );
         let row = self.db.row("reading a lease", sql, args![tenant.0, domain.as_str()]).await?;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::Arg;
 use crate::Error;
 
 /// A batch as the text that `(rows ...)` expands. Refuses one with NUL in a text: PostgreSQL cannot take it out of the
@@ -21,6 +22,36 @@ fn holds_nul(json: &str) -> bool {
     json.match_indices("\\u0000").any(|(at, _)| {
         json.as_bytes().iter().take(at).rev().take_while(|byte| **byte == b'\\').count().is_multiple_of(2)
     })
+}
+
+/// Where a text stands in [`Longs`]: its first byte, counted from one, and its length in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Place(usize, usize);
+
+/// The long texts of a batch, one after the other. They are bound beside its JSON: in it each would be escaped, parsed
+/// and copied with its row for every column that is read.
+#[derive(Debug, Default)]
+pub(crate) struct Longs(Vec<u8>);
+
+impl Longs {
+    /// Appends a value as JSON.
+    pub(crate) fn push<T: Serialize>(&mut self, value: &T) -> Result<Place, Error> {
+        let at = self.0.len();
+        serde_json::to_writer(&mut self.0, value)
+            .map_err(|error| Error::Unstorable(format!("a value cannot be written as JSON: {error}")))?;
+        Ok(Place(at + 1, self.0.len() - at))
+    }
+}
+
+impl From<Longs> for Arg {
+    fn from(longs: Longs) -> Self {
+        Self::Blob(Some(longs.0))
+    }
+}
+
+/// Four ids a row, as `(rows N, ids M: ...)` takes them out of `$M`.
+pub(crate) fn id_rows(rows: impl Iterator<Item = [Uuid; 4]>) -> Vec<u8> {
+    rows.flatten().flat_map(Uuid::into_bytes).collect()
 }
 
 /// One column of a list.

@@ -1,5 +1,6 @@
 //! Connections, transactions, bound values and rows of either engine.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollcall_model::Timestamp;
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, Column, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite
 use uuid::Uuid;
 
 use super::Sql;
+use super::writer::{Turn, Writer};
 use crate::Error;
 
 /// A value to bind.
@@ -40,6 +42,7 @@ arg_from! {
     Option<&str>, v => Self::Text(v.map(str::to_owned));
     Option<String>, v => Self::Text(v);
     &[u8], v => Self::Blob(Some(v.to_owned()));
+    Vec<u8>, v => Self::Blob(Some(v));
     Uuid, v => Self::Blob(Some(v.as_bytes().to_vec()));
     Option<Uuid>, v => Self::Blob(v.map(|id| id.as_bytes().to_vec()));
 }
@@ -53,10 +56,18 @@ macro_rules! args {
 pub(crate) enum Pool {
     /// One connection that writes, several that read.
     Sqlite {
-        write: SqlitePool,
+        write: Arc<Writer>,
         read: SqlitePool,
     },
     Postgres(PgPool),
+}
+
+/// Whether a transaction shares its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// With others of the kind, where the engine has one writer: small ones that come in numbers.
+    Shared,
+    Own,
 }
 
 /// A pool that counts what it sends.
@@ -122,7 +133,7 @@ impl Db {
         #[cfg(test)]
         self.explain(text.as_str()).await;
         self.count();
-        let failed = |source| Error::Database { doing, source };
+        let failed = |source| Error::database(doing, source);
         Ok(match &self.pool {
             Pool::Sqlite { read, .. } => {
                 sqlite_query(text, args).fetch_all(read).await.map_err(failed)?.into_iter().map(Row::Sqlite).collect()
@@ -144,12 +155,14 @@ impl Db {
     /// A transaction that writes. In SQLite it takes the write lock at once: one that reads first and writes later
     /// fails without waiting.
     pub(crate) async fn begin(&self, doing: &'static str) -> Result<Transaction<'_>, Error> {
+        self.begin_at(doing, Pace::Own).await
+    }
+
+    pub(crate) async fn begin_at(&self, doing: &'static str, pace: Pace) -> Result<Transaction<'_>, Error> {
         self.count();
-        let failed = |source| Error::Database { doing, source };
+        let failed = |source| Error::database(doing, source);
         let connection = match &self.pool {
-            Pool::Sqlite { write, .. } => {
-                Connection::Sqlite(write.begin_with("begin immediate").await.map_err(failed)?)
-            }
+            Pool::Sqlite { write, .. } => Connection::Sqlite(write.begin(pace).await.map_err(failed)?),
             Pool::Postgres(pool) => Connection::Postgres(pool.begin().await.map_err(failed)?),
         };
         Ok(Transaction { connection, db: self, doing })
@@ -157,7 +170,7 @@ impl Db {
 }
 
 enum Connection {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(Turn),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
@@ -175,7 +188,7 @@ impl Transaction<'_> {
 
     fn failed(&self) -> impl FnOnce(sqlx::Error) -> Error + use<> {
         let doing = self.doing;
-        move |source| Error::Database { doing, source }
+        move |source| Error::database(doing, source)
     }
 
     /// Rows of a query, or of a write that returns some.
@@ -186,13 +199,16 @@ impl Transaction<'_> {
         self.db.count();
         let failed = self.failed();
         Ok(match &mut self.connection {
-            Connection::Sqlite(tx) => sqlite_query(sql.sqlite.into_sql_str(), args)
-                .fetch_all(&mut **tx)
-                .await
-                .map_err(failed)?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
+            Connection::Sqlite(turn) => {
+                let query = sqlite_query(sql.sqlite.into_sql_str(), args);
+                let rows = match turn.connection() {
+                    Ok(connection) => query.fetch_all(connection).await,
+                    Err(error) => Err(error),
+                }
+                .map_err(failed)?;
+                turn.changed(rows.len());
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
             Connection::Postgres(tx) => postgres_query(sql.postgres.into_sql_str(), args)
                 .fetch_all(&mut **tx)
                 .await
@@ -215,8 +231,16 @@ impl Transaction<'_> {
         self.db.count();
         let failed = self.failed();
         let changed = match &mut self.connection {
-            Connection::Sqlite(tx) => {
-                sqlite_query(sql.sqlite.into_sql_str(), args).execute(&mut **tx).await.map_err(failed)?.rows_affected()
+            Connection::Sqlite(turn) => {
+                let query = sqlite_query(sql.sqlite.into_sql_str(), args);
+                let changed = match turn.connection() {
+                    Ok(connection) => query.execute(connection).await,
+                    Err(error) => Err(error),
+                }
+                .map_err(failed)?
+                .rows_affected();
+                turn.changed(usize::try_from(changed).unwrap_or(usize::MAX));
+                changed
             }
             Connection::Postgres(tx) => postgres_query(sql.postgres.into_sql_str(), args)
                 .execute(&mut **tx)
@@ -231,10 +255,9 @@ impl Transaction<'_> {
         self.db.count();
         let failed = self.failed();
         match self.connection {
-            Connection::Sqlite(tx) => tx.commit().await,
-            Connection::Postgres(tx) => tx.commit().await,
+            Connection::Sqlite(turn) => turn.commit(self.doing).await,
+            Connection::Postgres(tx) => tx.commit().await.map_err(failed),
         }
-        .map_err(failed)
     }
 }
 
@@ -343,6 +366,13 @@ impl Row {
 
     pub(crate) fn sha256(&self, column: &'static str) -> Result<[u8; 32], Error> {
         self.blob(column)?.try_into().map_err(|_| inconsistent(column, "it has not 32 bytes"))
+    }
+
+    /// The first half of a SHA-256.
+    pub(crate) fn opt_half_sha256(&self, column: &'static str) -> Result<Option<[u8; 16]>, Error> {
+        self.opt_blob(column)?
+            .map(|bytes| bytes.try_into().map_err(|_| inconsistent(column, "it has not 16 bytes")))
+            .transpose()
     }
 
     pub(crate) fn opt_uuid(&self, column: &'static str) -> Result<Option<Uuid>, Error> {

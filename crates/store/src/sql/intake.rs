@@ -8,9 +8,10 @@ use rollcall_model::fold;
 use rollcall_model::ids::{JobId, TenantId, UploadId};
 use rollcall_model::operation::Method;
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::batch::{batch, key};
-use super::{Row, SqlStore, Transaction, inconsistent};
+use super::batch::{batch, hex, key};
+use super::{Pace, Row, SqlStore, Transaction, inconsistent};
 use crate::{Accepted, Error, Intake, NewUpload, Upload};
 
 /// An operation's id is its upload's id times this, plus its index.
@@ -56,6 +57,7 @@ struct OperationJson<'a> {
     folded: Option<String>,
     external_id: Option<String>,
     bulk_id: Option<&'a str>,
+    data: String,
 }
 
 fn operations_json(upload: &NewUpload) -> Result<String, Error> {
@@ -78,6 +80,7 @@ fn operations_json(upload: &NewUpload) -> Result<String, Error> {
                     .and_then(|(text, folded)| as_sent(text, folded)),
                 folded,
                 bulk_id: operation.bulk_id.as_deref(),
+                data: hex(Uuid::from_bytes(operation.data)),
             })
         })
         .collect();
@@ -88,7 +91,7 @@ fn operations_json(upload: &NewUpload) -> Result<String, Error> {
 impl Intake for SqlStore {
     async fn accept(&self, upload: &NewUpload, waiting_max: i64, keys_since: Timestamp) -> Result<Accepted, Error> {
         let operations = operations_json(upload)?;
-        let mut tx = self.db.begin("storing an upload").await?;
+        let mut tx = self.db.begin_at("storing an upload", Pace::Shared).await?;
         if let Some(answer) = take_key(&mut tx, upload, keys_since).await? {
             return Ok(answer);
         }
@@ -181,9 +184,12 @@ async fn write_operations(
     )
     .await?;
     tx.run(
-        sql!("insert into operation (id, tenant, job, method, lane, state, folded, external_id, bulk_id) \
-              select $1 * 1024 + r.at, u.tenant, u.job, r.method, r.lane, 0, r.folded, r.external_id, r.bulk_id from "
-              (rows 2: at int, method int, lane int, folded text, external_id text, bulk_id text)
+        sql!("insert into operation (id, tenant, job, method, lane, state, folded, external_id, bulk_id, \
+                  data) \
+              select $1 * 1024 + r.at, u.tenant, u.job, r.method, r.lane, 0, r.folded, r.external_id, r.bulk_id, \
+                  r.data from "
+              (rows 2: at int, method int, lane int, folded text, external_id text, bulk_id text,
+                  data blob)
               " r cross join upload u where u.id = $1"),
         args![id, operations],
     )
@@ -216,13 +222,14 @@ impl SqlStore {
         let row = tx
             .row(
                 sql!(
-                    "select count(*) as n from operation o join job j on j.id = o.job \
-                      where j.name = $1 and o.state < 10"
+                    "select (select count(*) from operation o where o.job = j.id and o.state = 0) \
+                          + (select count(*) from operation o where o.job = j.id and o.state > 0 and o.state < 10) as n \
+                      from job j where j.name = $1"
                 ),
                 args![upload.job.as_str()],
             )
             .await?
-            .ok_or_else(|| inconsistent("n", "a count gave no row"))?;
+            .ok_or_else(|| no_job(&upload.job))?;
         let free = waiting_max.saturating_sub(row.int("n")?);
         if free < wanted {
             return Ok(false);

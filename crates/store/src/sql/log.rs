@@ -8,7 +8,7 @@ use rollcall_model::ids::{ChangeId, JobId, LogId, ObjectGuid, PersonId, TenantId
 use rollcall_model::plan::Action;
 use serde::Serialize;
 
-use super::batch::{batch, hex, ids, shown};
+use super::batch::{Longs, Place, batch, hex, ids, shown};
 use super::filter::Filter;
 use super::outcome::Sums;
 use super::{Row, SqlStore, Transaction, inconsistent};
@@ -33,14 +33,10 @@ struct LogJson {
     source_name: Option<String>,
     guid: Option<String>,
     target_name: Option<String>,
-    details: Option<String>,
+    details: Option<Place>,
 }
 
-fn log_json(n: usize, row: &LogRow) -> Result<LogJson, Error> {
-    let details = (row.details != LogDetails::default())
-        .then(|| serde_json::to_string(&row.details))
-        .transpose()
-        .map_err(|error| Error::Unstorable(format!("a log row's details: {error}")))?;
+fn log_json(n: usize, row: &LogRow, longs: &mut Longs) -> Result<LogJson, Error> {
     Ok(LogJson {
         n,
         uuid: hex(row.id.0),
@@ -58,7 +54,7 @@ fn log_json(n: usize, row: &LogRow) -> Result<LogJson, Error> {
         source_name: row.source_name.as_deref().map(shown),
         guid: row.guid.map(|guid| hex(guid.0)),
         target_name: row.target_name.as_deref().map(shown),
-        details,
+        details: (row.details != LogDetails::default()).then(|| longs.push(&row.details)).transpose()?,
     })
 }
 
@@ -73,7 +69,8 @@ pub(super) async fn write_log(
     if log.is_empty() {
         return Ok(());
     }
-    let rows = log.iter().enumerate().map(|(n, row)| log_json(n, row)).collect::<Result<Vec<_>, _>>()?;
+    let mut longs = Longs::default();
+    let rows = log.iter().enumerate().map(|(n, row)| log_json(n, row, &mut longs)).collect::<Result<Vec<_>, _>>()?;
     let cycles: BTreeSet<_> = log.iter().map(|row| row.cycle).collect();
     tx.run(
         sql!("insert into cycle (tenant, uuid) select t.id, r.v from " (rows 2: v blob)
@@ -88,13 +85,13 @@ pub(super) async fn write_log(
                       version, external_id, source_name, guid, target_name, details) \
                   select j.tenant, r.uuid, j.id, r.change, c.id, r.at, r.duration_ms, r.action, r.status, r.code, \
                       p.id, r.version, r.external_id, r.source_name, r.guid, r.target_name, r.details from "
-                  (rows 1: n int, uuid blob, job text, change blob, cycle blob, at int, duration_ms int, action int,
-                      status int, code int, person blob, version int, external_id text, source_name text,
-                      guid blob, target_name text, details text)
+                  (rows 1, longs 2: n int, uuid blob, job text, change blob, cycle blob, at int, duration_ms int,
+                      action int, status int, code int, person blob, version int, external_id text, source_name text,
+                      guid blob, target_name text, details long)
                   " r left join job j on j.name = r.job left join cycle c on c.uuid = r.cycle \
                   left join person p on p.uuid = r.person where true order by r.n \
                   on conflict do nothing returning job, action, status"),
-            args![batch(&rows)?],
+            args![batch(&rows)?, longs],
         )
         .await?;
     for row in &stored {

@@ -1,24 +1,38 @@
 //! The schema, step by step. A step that was released is never edited: its checksum is stored and compared.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr, migrate::MigrateError};
+use sqlx::{PgPool, SqlSafeStr, SqlitePool};
 
-use super::Pool;
 use crate::Error;
 
 /// (version, what it does, SQL)
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: &[Step] = &[(1, "start", include_str!("../../migrations/sqlite/0001_start.sql"))];
-const POSTGRES: &[Step] = &[(1, "start", include_str!("../../migrations/postgres/0001_start.sql"))];
+const SQLITE: &[Step] = &[
+    (1, "start", include_str!("../../migrations/sqlite/0001_start.sql")),
+    (2, "speed", include_str!("../../migrations/sqlite/0002_speed.sql")),
+    (3, "agents", include_str!("../../migrations/sqlite/0003_agents.sql")),
+    (4, "budget", include_str!("../../migrations/sqlite/0004_budget.sql")),
+    (5, "controller before", include_str!("../../migrations/sqlite/0005_controller_before.sql")),
+    (6, "same data", include_str!("../../migrations/sqlite/0006_same_data.sql")),
+];
+const POSTGRES: &[Step] = &[
+    (1, "start", include_str!("../../migrations/postgres/0001_start.sql")),
+    (2, "speed", include_str!("../../migrations/postgres/0002_speed.sql")),
+    (3, "agents", include_str!("../../migrations/postgres/0003_agents.sql")),
+    (4, "budget", include_str!("../../migrations/postgres/0004_budget.sql")),
+    (5, "controller before", include_str!("../../migrations/postgres/0005_controller_before.sql")),
+    (6, "same data", include_str!("../../migrations/postgres/0006_same_data.sql")),
+];
 
-/// Brings the schema up to date. On PostgreSQL an advisory lock lets one node do it while the others wait.
-pub(super) async fn run(pool: &Pool) -> Result<(), Error> {
-    let result: Result<(), MigrateError> = match pool {
-        Pool::Sqlite { write, .. } => migrator(SQLITE).run(write).await,
-        Pool::Postgres(pool) => migrator(POSTGRES).run(pool).await,
-    };
-    result.map_err(Error::Migration)
+/// Brings the schema of an SQLite file up to date.
+pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), Error> {
+    migrator(SQLITE).run(pool).await.map_err(Error::Migration)
+}
+
+/// Brings the schema up to date; an advisory lock lets one node do it while the others wait.
+pub(super) async fn postgres(pool: &PgPool) -> Result<(), Error> {
+    migrator(POSTGRES).run(pool).await.map_err(Error::Migration)
 }
 
 fn migrator(steps: &[Step]) -> Migrator {

@@ -6,6 +6,8 @@ mod text;
 mod db;
 mod agents;
 mod batch;
+mod budget;
+mod checkpoint;
 mod claim;
 mod filter;
 mod identity;
@@ -16,12 +18,15 @@ mod migrations;
 mod open;
 mod outcome;
 mod person;
+mod resting;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod upload;
 mod work;
+mod writer;
 
 pub use open::{SQLITE_FILE_NAME, SqlStore, open};
 
-pub(crate) use db::{Arg, Db, Pool, Row, Transaction, inconsistent};
+pub(crate) use db::{Arg, Db, Pace, Pool, Row, Transaction, inconsistent};
 pub(crate) use text::Sql;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rollcall_model::Timestamp;
 use rollcall_model::ids::JobId;
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Db, Pool, Sql, migrations};
+use super::writer::{self, Writer};
+use super::{Db, Pool, Sql, checkpoint, migrations};
 use crate::{Error, Store};
 
 /// The SQLite file under the data directory. SQLite gives the files beside it (`-wal`, `-shm`) its mode.
@@ -21,8 +23,15 @@ pub const SQLITE_FILE_NAME: &str = "rollcall.db";
 const READERS: u32 = 4;
 /// Connections to PostgreSQL of one process.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
-/// How long another process may hold SQLite's write lock, and how long a caller waits for a connection.
-const WAIT: Duration = Duration::from_secs(30);
+/// Cache of the writing connection, in KiB as a negative number: the upper pages of the large tables and their indexes
+/// at a million persons. It is never emptied by others' writes, as those of readers are.
+const WRITE_CACHE: &str = "-32768";
+/// Cache of each reading connection. No file is mapped: mapped pages would count as memory of the process.
+const READ_CACHE: &str = "-8192";
+/// Rows of an answer that wait for their reader: a whole batch, so that the two threads change places but once.
+const ROW_BUFFER: usize = 1_024;
+/// How long a checkpoint for which writers wait does so for readers.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
 
 const NOW: Sql = Sql {
     sqlite: "select 0 as now",
@@ -54,51 +63,56 @@ pub async fn open(url: &str, data_dir: &Path) -> Result<Arc<dyn Store>, Error> {
 impl SqlStore {
     /// On SQLite, in the given file, which is made where it is missing.
     pub async fn sqlite(file: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Database { doing: "opening the SQLite file", source };
+        let failed = |source| Error::database("opening the SQLite file", source);
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A 202 means on disk: every commit is synced.
+            // A 202 means on disk. With `normal` a commit is not synced in this journal mode, and a power cut takes
+            // the last ones away.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(WAIT);
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .acquire_timeout(WAIT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+            // Checkpoints come from a connection of their own.
+            .pragma("wal_autocheckpoint", "0")
+            // What a savepoint or a sort sets aside is small: no file for it.
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", READ_CACHE)
+            .row_buffer_size(ROW_BUFFER)
+            .busy_timeout(writer::WAIT);
+        let writing = options.clone().pragma("cache_size", WRITE_CACHE);
+        let one = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(failed)?;
+        migrations::sqlite(&one).await?;
+        let connection = one.acquire().await.map_err(failed)?.detach();
+        // Readers are waited for at most so long while writers wait too.
+        let copying = options.clone().busy_timeout(CHECKPOINT_WAIT).connect().await.map_err(failed)?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(WAIT)
+            .acquire_timeout(writer::WAIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Self::ready(Pool::Sqlite { write, read }).await
+        let write = Arc::new(Writer::new(connection));
+        tokio::spawn(checkpoint::run(Arc::downgrade(&write), copying));
+        Ok(Self::new(Pool::Sqlite { write, read }))
     }
 
     /// On PostgreSQL.
     pub async fn postgres(url: &str) -> Result<Self, Error> {
-        let failed = |source| Error::Database { doing: "connecting to PostgreSQL", source };
+        let failed = |source| Error::database("connecting to PostgreSQL", source);
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS_MAX)
-            .acquire_timeout(WAIT)
+            .acquire_timeout(writer::WAIT)
             .connect_with(options)
             .await
             .map_err(failed)?;
-        Self::ready(Pool::Postgres(pool)).await
+        migrations::postgres(&pool).await?;
+        Ok(Self::new(Pool::Postgres(pool)))
     }
 
-    async fn ready(pool: Pool) -> Result<Self, Error> {
-        migrations::run(&pool).await?;
-        Ok(Self { db: Db::new(pool), room: Mutex::default() })
+    fn new(pool: Pool) -> Self {
+        Self { db: Db::new(pool), room: Mutex::default() }
     }
 }
 

@@ -3,13 +3,14 @@
 //! Persons are locked in the order of their ids before anything is changed, so that no two transactions wait for each
 //! other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall_model::Timestamp;
 use rollcall_model::ids::PersonId;
 use serde::Serialize;
 
-use super::batch::{batch as json, hex, ids, key};
+use super::batch::{One, batch as json, hex, ids, key};
+use super::intake::OPERATIONS_PER_UPLOAD;
 use super::jobs::{CHANGES, FINAL_OPERATIONS};
 use super::log::write_log;
 use super::person::PersonJson;
@@ -81,22 +82,26 @@ pub(super) async fn merge(db: &Db, lease: &Lease, batch: &MergeBatch) -> Result<
 ///
 /// `tenant + 0`: a condition on the row, not a reason to begin with all jobs of the tenant.
 async fn merge_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonUpdate]) -> Result<(), Error> {
+    let (rows, longs) = PersonJson::batch(persons)?;
     let stored = tx
         .run(
             sql!("insert into person (tenant, uuid, job, folded, external_id, version, due, lane, attempts, last_code, \
-                      link_guid, link_confirmed, link_controller, link_usn, record, pending, confirmed, refused) \
+                      link_guid, link_confirmed, link_controller, link_usn, record, pending, confirmed, refused, \
+                      data, display_name) \
                   select j.tenant, r.uuid, j.id, r.folded, r.external_id, r.version, r.due, r.lane, r.attempts, \
                       r.last_code, r.link_guid, r.link_confirmed, r.link_controller, r.link_usn, r.record, r.pending, \
-                      r.confirmed, r.refused from "
-                  (rows 1: job text, uuid blob, folded text, external_id text, version int, due int, lane int,
+                      r.confirmed, r.refused, r.data, r.display_name from "
+                  (rows 1, longs 3: job text, uuid blob, folded text, external_id text, version int, due int, lane int,
                       attempts int, last_code int, link_guid blob, link_confirmed int, link_controller text,
-                      link_usn int, record text, pending text, confirmed text, refused text)
+                      link_usn int, record long, pending long, confirmed long, refused long, data blob,
+                      display_name text)
                   " r join job j on j.name = r.job and j.tenant + 0 = $2 where true \
                   on conflict (uuid) do update set external_id = excluded.external_id, version = excluded.version, \
                       due = excluded.due, lane = excluded.lane, attempts = excluded.attempts, \
-                      last_code = excluded.last_code, record = excluded.record, pending = excluded.pending \
+                      last_code = excluded.last_code, record = excluded.record, pending = excluded.pending, \
+                      data = excluded.data, display_name = excluded.display_name, quiet = null \
                   where person.version < excluded.version"),
-            args![PersonJson::batch(persons)?, tenant],
+            args![rows, tenant, longs],
         )
         .await?;
     if usize::try_from(stored) == Ok(persons.len()) {
@@ -128,6 +133,9 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
     if !batch.persons.is_empty() {
         record_persons(&mut tx, tenant, &batch.persons).await?;
     }
+    if !batch.unlinked.is_empty() {
+        unlink(&mut tx, tenant, &batch.unlinked).await?;
+    }
     finish(&mut tx, tenant, &batch.operations, &batch.log, &mut sums).await?;
     sums.write(&mut tx).await?;
     write_waits(&mut tx, tenant, batch).await?;
@@ -147,8 +155,9 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
 
 /// Stores what outcomes change. Where a merge came since the outcome's version, record, pending and due time stay the
 /// merge's. Where the link was broken since, the outcome does not bring it back. An account that another person of the
-/// job has is not linked again.
+/// job has is not linked again. Quiet is only who was left so by the whole of the outcome.
 async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonUpdate]) -> Result<(), Error> {
+    let (rows, longs) = PersonJson::batch(persons)?;
     tx.run(
         sql!("update person set \
                   external_id = case when r.newest = 1 then r.external_id else person.external_id end, \
@@ -162,17 +171,42 @@ async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[Person
                   link_confirmed = case when r.links = 1 then r.link_confirmed else person.link_confirmed end, \
                   link_controller = case when r.links = 1 then r.link_controller else person.link_controller end, \
                   link_usn = case when r.links = 1 then r.link_usn else person.link_usn end, \
-                  confirmed = case when r.links = 1 then r.confirmed else person.confirmed end \
+                  confirmed = case when r.links = 1 then r.confirmed else person.confirmed end, \
+                  quiet = case when r.newest = 1 and r.links = 1 then r.quiet end \
               from (select q.id as number, x.*, case when q.version > x.version then 0 else 1 end as newest, \
                         case when o.id is null and (q.unlinked is null or x.version > q.unlinked) then 1 else 0 end \
                             as links from "
-              (rows 1: job text, uuid blob, folded text, external_id text, version int, due int, lane int,
-                  attempts int, last_code int, link_guid blob, link_confirmed int, link_controller text,
-                  link_usn int, record text, pending text, confirmed text, refused text)
+              (rows 1, longs 3: uuid blob, external_id text, version int, due int, lane int, attempts int,
+                  last_code int, link_guid blob, link_confirmed int, link_controller text,
+                  link_usn int, record long, pending long, confirmed long, refused long, quiet int)
               " x join person q on q.uuid = x.uuid and q.tenant = $2 \
                 left join person o on o.job = q.job and o.link_guid = x.link_guid and o.id <> q.id) r \
               where person.id = r.number"),
-        args![PersonJson::batch(persons)?, tenant],
+        args![rows, tenant, longs],
+    )
+    .await
+    .map(|_| ())
+}
+
+#[derive(Serialize)]
+struct UnlinkedJson {
+    person: String,
+    version: i64,
+}
+
+/// Remembers under which version persons lost their account.
+async fn unlink(
+    tx: &mut Transaction<'_>,
+    tenant: i64,
+    unlinked: &[(PersonId, rollcall_model::ids::Version)],
+) -> Result<(), Error> {
+    let rows: Vec<_> =
+        unlinked.iter().map(|(person, version)| UnlinkedJson { person: hex(person.0), version: version.0 }).collect();
+    tx.run(
+        sql!("update person set unlinked = r.version, quiet = null from (select p.id as number, x.version from "
+             (rows 1: person blob, version int) " x join person p on p.uuid = x.person and p.tenant = $2) r \
+             where person.id = r.number and person.link_guid is null"),
+        args![json(&rows)?, tenant],
     )
     .await
     .map(|_| ())
@@ -230,7 +264,7 @@ async fn finish(
                   " x left join person p on p.uuid = x.person) r \
                   where operation.id = r.id and operation.state < 10 and operation.tenant = $2 \
                   returning operation.job as job, operation.state as state"),
-            args![rows.as_str(), tenant],
+            args![rows, tenant],
         )
         .await?;
     let mut any_final = false;
@@ -241,24 +275,27 @@ async fn finish(
             sums.add(row.int("job")?, FINAL_OPERATIONS, state, 0);
         }
     }
-    if any_final { drop_bodies(tx, rows).await } else { Ok(()) }
+    if any_final { drop_bodies(tx, operations.iter().map(|operation| operation.row)).await } else { Ok(()) }
 }
 
-async fn drop_bodies(tx: &mut Transaction<'_>, operations: String) -> Result<(), Error> {
+/// Drops the bodies of these operations' uploads that have no open operation left.
+pub(super) async fn drop_bodies(tx: &mut Transaction<'_>, operations: impl Iterator<Item = i64>) -> Result<(), Error> {
+    let uploads: BTreeSet<i64> = operations.map(|operation| operation.div_euclid(OPERATIONS_PER_UPLOAD)).collect();
+    let uploads = json(&uploads.into_iter().map(|v| One { v }).collect::<Vec<_>>())?;
     if tx.is_postgres() {
         // Of two transactions that end an upload's last operations, the second sees what the first did.
         tx.rows(
-            sql!("select b.upload from upload_body b where b.upload in (select r.id / 1024 from "
-                 (rows 1: id int) " r) order by b.upload for update of b"),
-            args![operations.as_str()],
+            sql!("select b.upload from upload_body b where b.upload in (select r.v from "
+                 (rows 1: v int) " r) order by b.upload for update of b"),
+            args![uploads.as_str()],
         )
         .await?;
     }
     tx.run(
-        sql!("delete from upload_body where upload in (select r.id / 1024 from " (rows 1: id int) " r) \
+        sql!("delete from upload_body where upload in (select r.v from " (rows 1: v int) " r) \
               and not exists (select 1 from operation o where o.id >= upload_body.upload * 1024 \
                   and o.id < (upload_body.upload + 1) * 1024 and o.state < 10)"),
-        args![operations],
+        args![uploads],
     )
     .await
     .map(|_| ())
@@ -328,7 +365,9 @@ impl Sums {
         tx.run(
             sql!("insert into counter (tenant, job, kind, first, second, n) \
                   select j.tenant, j.id, r.kind, r.first, r.second, r.n from "
-                 (rows 1: job int, kind int, first int, second int, n int) " r join job j on j.id = r.job"),
+                 (rows 1: job int, kind int, first int, second int, n int) " r" then
+                 "job j on j.id = r.job order by r.job, r.kind, r.first, r.second \
+                 on conflict (job, kind, first, second) do update set n = counter.n + excluded.n"),
             args![json(&rows)?],
         )
         .await

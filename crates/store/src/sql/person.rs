@@ -7,14 +7,15 @@ use rollcall_model::ids::{JobId, ObjectGuid, PersonId, Version};
 use rollcall_model::person::{Link, Pending, Person};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::Row;
-use super::batch::{batch, hex, shown};
+use super::batch::{Longs, Place, batch, hex, shown};
 use super::intake::{as_sent, lane};
 use super::log::read_code;
 use crate::{Error, PersonUpdate};
 
-/// A person as an element of a batch. The nested JSON is text in the text, so that no engine looks into it.
+/// A person as an element of a batch.
 #[derive(Serialize)]
 pub(super) struct PersonJson<'a> {
     pub(super) job: &'a str,
@@ -30,14 +31,17 @@ pub(super) struct PersonJson<'a> {
     link_confirmed: i64,
     link_controller: Option<String>,
     link_usn: Option<i64>,
-    record: String,
-    pending: Option<String>,
-    confirmed: Option<String>,
-    refused: Option<String>,
+    record: Place,
+    pending: Option<Place>,
+    confirmed: Option<Place>,
+    refused: Option<Place>,
+    data: Option<String>,
+    quiet: Option<i64>,
+    display_name: Option<String>,
 }
 
 impl<'a> PersonJson<'a> {
-    pub(super) fn new(update: &'a PersonUpdate) -> Result<Self, Error> {
+    fn new(update: &'a PersonUpdate, longs: &mut Longs) -> Result<Self, Error> {
         let person = &update.person;
         let folded = fold(&person.external_id);
         let link = person.link.as_ref();
@@ -55,16 +59,20 @@ impl<'a> PersonJson<'a> {
             link_confirmed: link.is_some_and(|link| link.confirmed).into(),
             link_controller: link.and_then(|link| link.invocation_id.as_deref()).map(shown),
             link_usn: link.and_then(|link| link.usn_changed),
-            record: text(&person.record)?,
-            pending: (person.pending != Pending::default()).then(|| text(&person.pending)).transpose()?,
-            confirmed: person.confirmed.as_ref().map(text).transpose()?,
-            refused: (!person.refused.is_empty()).then(|| text(&person.refused)).transpose()?,
+            record: longs.push(&person.record)?,
+            pending: (person.pending != Pending::default()).then(|| longs.push(&person.pending)).transpose()?,
+            confirmed: person.confirmed.as_ref().map(|confirmed| longs.push(confirmed)).transpose()?,
+            refused: (!person.refused.is_empty()).then(|| longs.push(&person.refused)).transpose()?,
+            data: update.data.map(|data| hex(Uuid::from_bytes(data))),
+            quiet: update.quiet,
+            display_name: update.display_name.as_deref().map(shown),
         })
     }
 
-    /// The batch as one text. A GUID that two persons of a job claim stays with the first.
-    pub(super) fn batch(updates: &'a [PersonUpdate]) -> Result<String, Error> {
-        let mut rows = updates.iter().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+    /// The batch as one text, and its long texts. A GUID that two persons of a job claim stays with the first.
+    pub(super) fn batch(updates: &'a [PersonUpdate]) -> Result<(String, Longs), Error> {
+        let mut longs = Longs::default();
+        let mut rows = updates.iter().map(|update| Self::new(update, &mut longs)).collect::<Result<Vec<_>, _>>()?;
         let mut taken = std::collections::HashSet::new();
         for row in &mut rows {
             if let Some(guid) = &row.link_guid
@@ -73,12 +81,8 @@ impl<'a> PersonJson<'a> {
                 row.link_guid = None;
             }
         }
-        batch(&rows)
+        Ok((batch(&rows)?, longs))
     }
-}
-
-fn text<T: Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Unstorable(format!("a person cannot be written: {error}")))
 }
 
 fn parse<T: DeserializeOwned>(row: &Row, column: &'static str, text: &str) -> Result<T, Error> {
@@ -124,5 +128,8 @@ pub(super) fn read_person(row: &Row) -> Result<PersonUpdate, Error> {
         attempts: i32::try_from(row.int("attempts")?).unwrap_or(i32::MAX),
         urgent: row.int("lane")? == 0,
         last_code: read_code(row, "last_code")?,
+        data: row.opt_half_sha256("data")?,
+        quiet: row.opt_int("quiet")?,
+        display_name: row.opt_text("display_name")?,
     })
 }

@@ -47,11 +47,12 @@ impl SqlStore {
         }))
     }
 
-    /// Log rows by operation, in the order in which they were stored.
+    /// Log rows by operation, in the order in which they were stored. Of those that say that nothing was to be done
+    /// (code 1; its index leaves them out) only the one that the operation names.
     async fn logs_of(&self, upload: i64) -> Result<HashMap<i64, Vec<LogId>>, Error> {
         let sql = sql!(
             "select o.id as operation, l.id, l.uuid from operation o \
-                 join log l on l.person = o.person and l.version = o.version \
+                 join log l on l.person = o.person and l.version = o.version and l.code is distinct from 1 \
                  where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 \
                  union select o.id as operation, l.id, l.uuid from operation o join log l on l.id = o.log \
                  where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 order by 1, 2"

@@ -13,7 +13,8 @@ use super::person::read_person;
 use super::upload::index;
 use super::{Row, SqlStore, outcome};
 use crate::{
-    Audit, ClaimResult, DuePerson, Error, Fenced, Lease, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, Work,
+    Audit, ClaimResult, DuePerson, Error, Fenced, Lease, MergeBatch, OpenOperation, PersonUpdate, RecordBatch,
+    RestingPerson, UnchangedBatch, Work,
 };
 
 #[derive(Serialize)]
@@ -43,6 +44,7 @@ fn read_open_operation(row: &Row) -> Result<OpenOperation, Error> {
         person: row.opt_uuid("person")?.map(PersonId),
         version: row.opt_int("version")?.map(Version),
         state: operation_state(row, "state")?,
+        data: row.opt_half_sha256("data")?,
     })
 }
 
@@ -50,7 +52,8 @@ fn read_open_operation(row: &Row) -> Result<OpenOperation, Error> {
 impl Work for SqlStore {
     async fn waiting_operations(&self, jobs: &[JobId], limit: i64) -> Result<Vec<OpenOperation>, Error> {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
-                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, p.uuid as person from "
+                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, o.data, \
+                     p.uuid as person from "
                  (rows 1: job text, lane int) " r join job j on j.name = r.job "
                  (pick operation as o, "select w.id from operation w where w.job = j.id and w.lane = r.lane \
                      and w.state = 0 order by w.id limit $2")
@@ -62,28 +65,32 @@ impl Work for SqlStore {
 
     async fn bodies(&self, uploads: &[UploadId]) -> Result<Vec<(UploadId, Vec<u8>)>, Error> {
         let sql = sql!("select u.uuid, b.bytes from " (rows 1: v blob)
-                 " r join upload u on u.uuid = r.v join upload_body b on b.upload = u.id");
+                 " r" then "upload u on u.uuid = r.v" then "upload_body b on b.upload = u.id");
         let rows = self.db.rows("reading bodies", sql, args![ids(uploads.iter().map(|id| id.0))?]).await?;
         rows.iter().map(|row| Ok((UploadId(row.uuid("uuid")?), row.blob("bytes")?))).collect()
     }
 
     async fn persons_by_key(&self, job: &JobId, keys: &[String]) -> Result<Vec<PersonUpdate>, Error> {
         let sql = sql!("select " person " from " (rows 2: v text)
-                 " r join job j on j.name = $1 join person p on p.job = j.id and p.folded = r.v");
+                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.folded = r.v");
         let args = args![job.as_str(), texts(keys.iter().map(String::as_str))?];
         self.db.rows("reading persons", sql, args).await?.iter().map(read_person).collect()
     }
 
+    async fn resting(&self, job: &JobId, keys: &[String]) -> Result<Vec<RestingPerson>, Error> {
+        super::resting::resting(&self.db, job, keys).await
+    }
+
     async fn persons_by_id(&self, persons: &[PersonId]) -> Result<Vec<PersonUpdate>, Error> {
         let sql = sql!("select " person " from " (rows 1: v blob)
-                 " r join person p on p.uuid = r.v join job j on j.id = p.job");
+                 " r" then "person p on p.uuid = r.v" then "job j on j.id = p.job");
         let rows = self.db.rows("reading persons", sql, args![ids(persons.iter().map(|id| id.0))?]).await?;
         rows.iter().map(read_person).collect()
     }
 
     async fn links(&self, job: &JobId, keys: &[String]) -> Result<Vec<(String, ObjectGuid)>, Error> {
         let sql = sql!("select p.folded, p.link_guid from " (rows 2: v text)
-                 " r join job j on j.name = $1 join person p on p.job = j.id and p.folded = r.v \
+                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.folded = r.v \
                  where p.link_guid is not null");
         let args = args![job.as_str(), texts(keys.iter().map(String::as_str))?];
         let rows = self.db.rows("reading links", sql, args).await?;
@@ -126,16 +133,21 @@ impl Work for SqlStore {
 
     async fn open_operations(&self, persons: &[PersonId]) -> Result<Vec<OpenOperation>, Error> {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
-                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, p.uuid as person from "
-                 (rows 1: v blob) " r join person p on p.uuid = r.v \
-                 join operation o on o.person = p.id and o.state < 10 and o.person is not null \
-                 join upload u on u.id = o.id / 1024 join job j on j.id = o.job order by o.id");
+                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, o.data, \
+                     p.uuid as person from "
+                 (rows 1: v blob) " r" then "person p on p.uuid = r.v" then
+                 "operation o on o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10" then
+                 "upload u on u.id = o.id / 1024" then "job j on j.id = o.job order by o.id");
         let rows = self.db.rows("reading open operations", sql, args![ids(persons.iter().map(|id| id.0))?]).await?;
         rows.iter().map(read_open_operation).collect()
     }
 
     async fn record(&self, lease: &Lease, batch: &RecordBatch, now: Timestamp) -> Result<Fenced<()>, Error> {
         outcome::record(&self.db, lease, batch, now).await
+    }
+
+    async fn settle_unchanged(&self, lease: &Lease, batch: &UnchangedBatch) -> Result<Fenced<i64>, Error> {
+        super::unchanged::settle(&self.db, lease, batch).await
     }
 
     async fn retry(&self, tenant: TenantId, job: &JobId, now: Timestamp, audit: &Audit) -> Result<i64, Error> {
@@ -194,7 +206,7 @@ impl Work for SqlStore {
             .run(
                 sql!(
                     "update person set link_guid = null, link_confirmed = 0, link_controller = null, \
-                          link_usn = null, confirmed = null, unlinked = version, version = version + 1, \
+                          link_usn = null, confirmed = null, quiet = null, unlinked = version, version = version + 1, \
                           due = coalesce($4, due) \
                       where folded = $3 and link_guid is not null and job = (select j.id from job j \
                           join tenant t on t.id = j.tenant where t.uuid = $1 and j.name = $2)"

@@ -29,12 +29,13 @@ impl Cluster {
         if let Some(cluster) = running.upgrade() {
             return cluster;
         }
-        let cluster = Arc::new(Self::start());
+        let cluster = Arc::new(Self::start(&["fsync=off"]));
         *running = Arc::downgrade(&cluster);
         cluster
     }
 
-    fn start() -> Self {
+    /// `settings`: of the server, beside those that a test needs; none where it is to be measured.
+    pub(crate) fn start(settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         if is_root() {
             run(Command::new("chown").arg(SERVER_USER).arg(dir.path()));
@@ -45,7 +46,7 @@ impl Cluster {
         run(initdb.arg(&data));
         let mut server = server_command("postgres");
         server.arg("-D").arg(&data).arg("-k").arg(dir.path());
-        for setting in ["listen_addresses=", "fsync=off", "max_connections=200"] {
+        for setting in ["listen_addresses=", "max_connections=200"].iter().chain(settings) {
             server.args(["-c", setting]);
         }
         let log = std::fs::File::create(dir.path().join("log")).unwrap();

@@ -18,8 +18,9 @@ fn frames_from_the_agent_tolerate_unknown_fields() {
     assert_eq!(serde_json::from_str::<Capability>("\"teleport\"").unwrap(), Capability::Unknown);
 }
 
-/// Frames of protocol 1 as they crossed the wire, one of each kind. A later build must still read those of the agent,
-/// and an agent of protocol 1 must still be able to read what it is sent: so these texts are never edited, only added.
+/// Frames as they crossed the wire, one of each kind, those of protocol 1 first. A later build must still read those of
+/// the agent, and an agent of protocol 1 must still be able to read what it is sent: so these texts are never edited,
+/// only added.
 const TO_AGENT: &[&str] = &[
     r#"{"type":"challenge","protocol":1,"nonce":"AAECAw=="}"#,
     r#"{"type":"standby","domain":"corp.example.test"}"#,
@@ -29,6 +30,15 @@ const TO_AGENT: &[&str] = &[
     r#"{"type":"claimsAnswer","request":4,"answers":[{"person":"01a20800-0000-7000-8000-000000000001","guid":"01a20800-0000-7000-8000-000000000002","granted":true}]}"#,
     r#"{"type":"outcomesAck","ids":["01a20800-0000-7000-8000-000000000003"]}"#,
     r#"{"type":"drain"}"#,
+    // Protocol 2.
+    r#"{"type":"active","domain":"corp.example.test","epoch":8,"leaseMs":10000,"jobContext":{"writingController":"dc2","replication":{"from":"dc1","usn":4100,"waitMs":60000}}}"#,
+    r#"{"type":"work","epoch":7,"needs":["urgentLane"],"lane":"urgent","items":[]}"#,
+    r#"{"type":"look","request":5,"epoch":7,"since":4100,"guids":["01a20800-0000-7000-8000-000000000002"]}"#,
+    r#"{"type":"ask","request":6,"question":"schema"}"#,
+    r#"{"type":"release","epoch":7}"#,
+    r#"{"type":"logLevel","filter":"debug"}"#,
+    r#"{"type":"rotateKey"}"#,
+    r#"{"type":"keyAccepted","publicKey":"AAECAw=="}"#,
 ];
 
 const FROM_AGENT: &[&str] = &[
@@ -36,6 +46,11 @@ const FROM_AGENT: &[&str] = &[
     r#"{"type":"renew","sequence":3,"controller":null,"trouble":{"code":"BindRefused","reason":"no"}}"#,
     r#"{"type":"claims","request":4,"epoch":7,"claims":[{"person":"01a20800-0000-7000-8000-000000000001","guid":"01a20800-0000-7000-8000-000000000002"}]}"#,
     r#"{"type":"outcomes","epoch":7,"outcomes":[{"id":"01a20800-0000-7000-8000-000000000003","person":"01a20800-0000-7000-8000-000000000001","version":2,"epoch":7,"ended":5,"result":{"skipped":"RedundantExport"},"changes":[],"link":null,"dn":null,"confirmed":null,"refused":[],"warnings":[],"drift":[],"waitsForManager":null}]}"#,
+    // Protocol 2.
+    r#"{"type":"looked","request":5,"epoch":7,"invocationId":"dc1","upTo":4200,"complete":true,"seen":[["01a20800-0000-7000-8000-000000000002",4150]]}"#,
+    r#"{"type":"answer","request":6,"answer":{"Ok":{"attributes":{}}}}"#,
+    r#"{"type":"released","epoch":7}"#,
+    r#"{"type":"newKey","publicKey":"AAECAw==","signature":"c2ln"}"#,
 ];
 
 #[test]
@@ -59,6 +74,12 @@ fn recorded_frames_are_still_read_and_written_alike() {
                 ToAgent::ClaimsAnswer { .. } => "claimsAnswer",
                 ToAgent::OutcomesAck { .. } => "outcomesAck",
                 ToAgent::Drain {} => "drain",
+                ToAgent::Look { .. } => "look",
+                ToAgent::Ask { .. } => "ask",
+                ToAgent::Release { .. } => "release",
+                ToAgent::LogLevel { .. } => "logLevel",
+                ToAgent::RotateKey {} => "rotateKey",
+                ToAgent::KeyAccepted { .. } => "keyAccepted",
             }
             .to_owned()
         })
@@ -72,5 +93,5 @@ fn recorded_frames_are_still_read_and_written_alike() {
             assert_eq!(&written[name], value, "{name} of {text}");
         }
     }
-    assert_eq!(kinds(FROM_AGENT), ["hello", "renew", "claims", "outcomes"]);
+    assert_eq!(kinds(FROM_AGENT), ["hello", "renew", "claims", "outcomes", "looked", "answer", "released", "newKey"]);
 }

@@ -271,6 +271,8 @@ fn export(row: &LogRow) -> ProvisioningStep {
         Action::Disable => ("EntryExportUpdateSoftDelete", "disabled"),
         Action::Enable => ("EntryExportUpdate", "enabled"),
         Action::Move => ("EntryExportUpdate", "moved"),
+        Action::Rename => ("EntryExportUpdate", "renamed"),
+        Action::Delete => ("EntryExportDelete", "deleted"),
         Action::Update | Action::Other => ("EntryExportUpdate", "updated"),
     };
     let mut details = Vec::new();

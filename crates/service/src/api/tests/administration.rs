@@ -53,8 +53,8 @@ async fn settings_are_set_and_refused() {
         (json!({ "domain": "not a name" }), "/domain", vec!["domain", "corp.example.com"]),
         (json!({ "container": "Staff" }), "/container", vec!["container", "OU="]),
         (json!({ "container": "OU=a\\" }), "/container", vec!["escape"]),
-        (json!({ "cn": "always" }), "/cn", vec!["create"]),
-        (json!({ "delete": "delete" }), "/delete", vec!["off", "disable"]),
+        (json!({ "cn": "never" }), "/cn", vec!["create", "always"]),
+        (json!({ "delete": "all" }), "/delete", vec!["off", "disable", "delete"]),
         (json!({ "parent": "Switch([division]" }), "/parent", vec!["parentDistinguishedName", "characters"]),
         (json!({ "parent": "Nonsense([division])" }), "/parent", vec!["parentDistinguishedName", "characters"]),
         (json!({ "match": { "source": "userName", "attribute": "a b" } }), "/match/attribute", vec!["employeeID"]),
@@ -68,6 +68,33 @@ async fn settings_are_set_and_refused() {
     assert!(message.contains("colour"), "{message}");
     let unchanged = world.get(&format!("/rollcall/v1/jobs/{}/settings", world.job)).await.json();
     assert_eq!(after, unchanged);
+}
+
+/// semantics: budget, delete, move (the job's settings)
+#[tokio::test]
+async fn names_deletions_and_the_budget_are_set() {
+    let world = World::new().await;
+    let settings = format!("/rollcall/v1/jobs/{}/settings", world.job);
+    let seen = async || {
+        let now = world.get(&settings).await.json();
+        (now["cn"].clone(), now["delete"].clone(), now["budget"].clone())
+    };
+    assert_eq!(seen().await, (json!("create"), json!("disable"), json!(500)));
+    patch(&world, &json!({ "cn": "always", "delete": "delete", "budget": 7 })).await.expect(200);
+    assert_eq!(seen().await, (json!("always"), json!("delete"), json!(7)));
+    patch(&world, &json!({ "cn": "create", "budget": null })).await.expect(200);
+    assert_eq!(seen().await, (json!("create"), json!("delete"), json!(null)));
+    let status = async || world.get(&format!("/rollcall/v1/jobs/{}/status", world.job)).await.json()["budget"].clone();
+    assert_eq!(status().await, json!({ "limit": null, "used": 0, "staged": 0, "released": 0 }));
+    let release = format!("/rollcall/v1/jobs/{}/release", world.job);
+    assert_eq!(world.post(&release, &json!({})).await.expect(200).json(), json!({ "persons": 0 }));
+    world.post(&release, &json!({ "count": 3 })).await.expect(200);
+    world.post(&release, &json!({ "count": 0 })).await.expect(400);
+    world.post(&release, &json!({ "cuont": 3 })).await.expect(400);
+    let rows = world.store().audit(world.tenant.parse().unwrap(), 100).await.unwrap();
+    let released: Vec<&str> =
+        rows.iter().filter(|row| row.action == "job.release").map(|row| row.details.as_str()).collect();
+    assert_eq!(released, [r#"{"count":3}"#, r#"{"count":null}"#]);
 }
 
 #[tokio::test]
@@ -203,6 +230,62 @@ async fn agents_enrol_with_a_token_once() {
 }
 
 #[tokio::test]
+async fn what_is_wanted_of_an_agent_is_shown_and_audited() {
+    let world = World::new().await;
+    let token =
+        world.post("/rollcall/v1/agents/tokens", &json!({ "domain": "corp.example.test" })).await.expect(201).json();
+    let key = base64::engine::general_purpose::STANDARD.encode([7_u8; 32]);
+    let body = json!({ "token": token["token"], "name": "north", "publicKey": key });
+    let made = world.send(Call::new("POST", "/rollcall/v1/agents/enroll").json(&body)).await.expect(201).json();
+    let id = made["agent"].as_str().unwrap();
+    let path = |action: &str| format!("/rollcall/v1/agents/{id}/{action}");
+    let shown = async || world.get("/rollcall/v1/agents").await.expect(200).json()["value"][0].clone();
+    let before = shown().await;
+    let wishes = |agent: &Value| ["draining", "logFilter", "keyRotation"].map(|name| agent[name].clone());
+    assert_eq!(wishes(&before), [json!(false), Value::Null, Value::Null]);
+
+    world.post(&path("drain"), &json!({})).await.expect(204);
+    world.post(&path("logLevel"), &json!({ "filter": "info,rollcall_agent=trace" })).await.expect(204);
+    world.post(&path("rotateKey"), &json!({})).await.expect(204);
+    let after = shown().await;
+    assert_eq!(wishes(&after), [json!(true), json!("info,rollcall_agent=trace"), json!("wanted")]);
+    let (tenant, agent) = (world.tenant.parse().unwrap(), id.parse().unwrap());
+    let now = rollcall_model::Clock::now(&*world.clock);
+    let node = NodeId(uuid::Uuid::from_u128(1));
+    world.store().note_agent(agent, Some(node), now, Some("dc2"), None).await.unwrap();
+    world.store().note_agent_version(agent, "0.2.0").await.unwrap();
+    let connected = shown().await;
+    assert_eq!((&connected["state"], &connected["version"]), (&json!("draining"), &json!("0.2.0")));
+    assert_eq!((&connected["node"], &connected["controller"]), (&json!(node.0), &json!("dc2")));
+    world.post(&path("undrain"), &json!({})).await.expect(204);
+    world.post(&path("logLevel"), &json!({ "filter": null })).await.expect(204);
+    let domain = "corp.example.test";
+    // Leases are measured by the clock that all nodes share.
+    let shared = world.store().shared_now(now).await.unwrap();
+    world.store().acquire_lease(tenant, domain, node, agent, None, shared, 10_000, 0).await.unwrap().unwrap();
+    let undrained = shown().await;
+    assert_eq!(wishes(&undrained), [json!(false), Value::Null, json!("wanted")]);
+    assert_eq!(undrained["state"], "active");
+    assert_eq!(undrained["why"], "it holds the lease, epoch 1, and writes through dc2");
+
+    let answer = world.post(&path("logLevel"), &json!({ "filter": "debgu" })).await.expect(400);
+    assert!(answer.error().1.contains("'debgu' is no level"), "{answer:?}");
+    assert_eq!(answer.json()["error"]["details"][0]["target"], "/filter");
+    for unknown in [uuid::Uuid::nil().to_string(), "north".to_owned()] {
+        for action in ["drain", "undrain", "rotateKey", "logLevel"] {
+            let path = format!("/rollcall/v1/agents/{unknown}/{action}");
+            let (_, message) = world.post(&path, &json!({ "filter": "info" })).await.expect(404).error();
+            assert!(message.contains(&unknown) && message.contains("rollcall agent list"), "{message}");
+        }
+    }
+    let rows = world.store().audit(tenant, 5).await.unwrap();
+    let actions: Vec<&str> = rows.iter().map(|row| row.action.as_str()).collect();
+    assert_eq!(actions, ["agent.logLevel", "agent.undrain", "agent.rotateKey", "agent.logLevel", "agent.drain"]);
+    assert!(rows.iter().all(|row| row.target == id && row.actor.starts_with("app:")), "{rows:?}");
+    assert!(rows[3].details.contains("rollcall_agent=trace"), "{}", rows[3].details);
+}
+
+#[tokio::test]
 async fn links_of_unknown_people_and_running_jobs() {
     let world = World::new().await;
     let path = format!("/rollcall/v1/jobs/{}/links/E%2F1", world.job);
@@ -237,7 +320,17 @@ async fn a_link_is_shown_broken_and_matched_anew() {
         person.version = Version(1);
         let guid = ObjectGuid(uuid::Uuid::from_u128(70 + number));
         person.link = Some(Link { guid, confirmed: true, invocation_id: None, usn_changed: None });
-        PersonUpdate { job: job.clone(), person, due: None, attempts: 0, urgent: false, last_code: None }
+        PersonUpdate {
+            job: job.clone(),
+            person,
+            due: None,
+            attempts: 0,
+            urgent: false,
+            last_code: None,
+            data: None,
+            quiet: None,
+            display_name: None,
+        }
     };
     let batch = MergeBatch { persons: vec![linked(1, "E/1"), linked(2, "E/2")], ..MergeBatch::default() };
     assert_eq!(world.store().merge(&held.lease, &batch).await.unwrap(), Fenced::Done(()));
@@ -288,7 +381,7 @@ async fn what_administrators_do_is_audited() {
     let actor = format!("app:{}", world.client);
     assert!(rows.iter().all(|row| row.actor == if row.action == "tenant.create" { "system" } else { &actor }));
     // A refused change leaves no row.
-    patch(&world, &json!({ "cn": "always" })).await.expect(400);
+    patch(&world, &json!({ "cn": "never" })).await.expect(400);
     assert_eq!(world.store().audit(world.tenant.parse().unwrap(), 100).await.unwrap().len(), rows.len());
     let job = world.store().job(world.tenant.parse().unwrap(), &JobId::from_text(&world.job)).await.unwrap().unwrap();
     assert_eq!(job.schema_version, 2);

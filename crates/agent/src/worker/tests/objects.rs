@@ -1,0 +1,189 @@
+//! Other names, deletions, and what the local policy makes of a plan.
+
+use rollcall_model::config::target;
+use rollcall_model::desired::{DesiredContainer, Extent};
+use rollcall_model::ids::ChangeId;
+use rollcall_model::plan::Warning;
+
+use super::*;
+use crate::config::PolicyAction;
+use crate::journal::Intent;
+
+fn linked(guid: ObjectGuid, number: u128, name: &str) -> DesiredState {
+    let mut desired = person(number, name, &[]);
+    desired.link = Some(link(guid));
+    desired.cn = Some(name.to_owned());
+    desired.rename = Some(MayWrite::Yes);
+    // What is written on create only.
+    desired.attributes.clear();
+    desired
+}
+
+fn at(name: &str) -> String {
+    format!("CN={name},{STAFF}")
+}
+
+fn warned(outcome: &Outcome) -> Vec<Code> {
+    outcome.warnings.iter().map(|warning: &Warning| warning.code).collect()
+}
+
+/// semantics: move (rename; a taken name gives way, two may swap)
+#[tokio::test]
+async fn accounts_are_renamed() {
+    let bench = Bench::new();
+    let ada = bench.directory.put(&at("ada"), &[]);
+    let bob = bench.directory.put(&at("bob"), &[]);
+    let outcome = bench.one(linked(ada, 1, "Ada King")).await;
+    assert_eq!((actions(&outcome), code(&outcome)), (vec![(Action::Rename, true)], None));
+    let names: Vec<&str> = outcome.changes[0].properties.iter().map(|own| own.name.as_str()).collect();
+    assert_eq!(names, [target::CN, "distinguishedName"]);
+    assert_eq!((outcome.dn.as_deref(), outcome.link.as_ref().unwrap().guid), (Some(at("Ada King").as_str()), ada));
+    assert_eq!(outcome.confirmed.unwrap().attributes["cn"], ["Ada King"]);
+    let again = bench.one(linked(ada, 1, "Ada King")).await;
+    assert_eq!(code(&again), Some(Code::RedundantExport));
+    // A taken one gives way, and stays so.
+    let outcome = bench.one(linked(bob, 2, "Ada King")).await;
+    assert_eq!((actions(&outcome), outcome.dn.as_deref()), (vec![(Action::Rename, true)], Some(&*at("Ada King (E2)"))));
+    assert_eq!(outcome.changes[0].properties[0].new, ["Ada King (E2)"]);
+    assert_eq!(code(&bench.one(linked(bob, 2, "Ada King")).await), Some(Code::RedundantExport));
+    // Two persons swap: the first gives way, as the name is still the other's.
+    bench.one(linked(bob, 2, "Bob Ray")).await;
+    let swapped = bench.work(vec![linked(ada, 1, "Bob Ray"), linked(bob, 2, "Ada King")]).await;
+    let names: Vec<_> = swapped.iter().map(|outcome| outcome.dn.clone().unwrap()).collect();
+    // Writes of several persons are under way at once, so the second may find its name still taken too.
+    assert_eq!(names[0], at("Bob Ray (E1)"));
+    assert!([at("Ada King"), at("Ada King (E2)")].contains(&names[1]), "{names:?}");
+    let settled = bench.work(vec![linked(ada, 1, "Bob Ray"), linked(bob, 2, "Ada King")]).await;
+    assert!(settled.iter().all(|outcome| code(outcome) == Some(Code::RedundantExport)), "{settled:?}");
+}
+
+/// semantics: move (container and name in one request)
+#[tokio::test]
+async fn accounts_are_moved_and_renamed_at_once() {
+    let bench = Bench::new();
+    let ada = bench.directory.put(&at("ada"), &[]);
+    bench.directory.put(&format!("CN=Ada King,{OTHER}"), &[]);
+    let mut desired = linked(ada, 1, "Ada King");
+    desired.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: true };
+    let outcome = bench.one(desired.clone()).await;
+    assert_eq!(actions(&outcome), [(Action::Move, true)]);
+    assert_eq!(bench.directory.made(), ["move CN=Ada King (E1)"]);
+    assert_eq!(outcome.dn, Some(format!("CN=Ada King (E1),{OTHER}")));
+    assert_eq!(code(&bench.one(desired).await), Some(Code::RedundantExport));
+}
+
+/// An answer that is lost is settled by looking: the rename was made, or is made again.
+#[tokio::test]
+async fn a_rename_without_an_answer_is_looked_up() {
+    for (strike, expected) in [(Strike::LoseAfter, 1), (Strike::LoseBefore, 1)] {
+        let bench = Bench::new();
+        let ada = bench.directory.put(&at("ada"), &[]);
+        bench.directory.set(|inner| inner.strikes.push_back(strike));
+        let outcome = bench.one(linked(ada, 1, "Ada King")).await;
+        assert_eq!((actions(&outcome), bench.directory.made().len()), (vec![(Action::Rename, true)], expected));
+        assert_eq!(outcome.dn, Some(at("Ada King")));
+    }
+}
+
+fn deletion(guid: ObjectGuid) -> DesiredState {
+    let mut desired = linked(guid, 1, "ada");
+    (desired.account, desired.delete, desired.extent) = (DesiredAccount::Disabled, true, Extent::AccountOnly);
+    desired
+}
+
+fn may_delete() -> Policy {
+    let mut policy = Policy::default();
+    policy.actions.push(PolicyAction::Delete);
+    policy
+}
+
+/// semantics: delete
+#[tokio::test]
+async fn accounts_are_deleted_where_the_policy_lets_them() {
+    let mut bench = Bench::new();
+    let ada = bench.directory.put(&at("ada"), &[]);
+    let outcome = bench.one(deletion(ada)).await;
+    assert_eq!(
+        (actions(&outcome), warned(&outcome)),
+        (vec![(Action::Disable, true)], vec![Code::DisabledInsteadOfDeleted])
+    );
+    assert_eq!((outcome.link.map(|link| link.guid), outcome.confirmed.unwrap().enabled), (Some(ada), Some(false)));
+    bench.policy = may_delete();
+    let outcome = bench.one(deletion(ada)).await;
+    assert_eq!((&outcome.result, actions(&outcome)), (&Conclusion::Done, vec![(Action::Delete, true)]));
+    let change = &outcome.changes[0];
+    assert_eq!((change.guid, change.dn.as_str()), (Some(ada), at("ada").as_str()), "the old identity");
+    assert_eq!((outcome.link, outcome.dn, outcome.confirmed), (None, None, None));
+    assert_eq!(code(&bench.one(deletion(ada)).await), Some(Code::InvalidAnchor));
+    let admin = bench.directory.put(&at("admin"), &[("adminCount", "1")]);
+    let outcome = bench.one(deletion(admin)).await;
+    assert_eq!((code(&outcome), actions(&outcome)), (Some(Code::ProtectedAccount), vec![]));
+}
+
+/// An answer that is lost, and a crash, are settled by looking for the account in the whole domain.
+#[tokio::test]
+async fn a_deletion_without_an_answer_is_looked_up() {
+    for strike in [Strike::LoseAfter, Strike::LoseBefore] {
+        let mut bench = Bench::new();
+        bench.policy = may_delete();
+        let ada = bench.directory.put(&at("ada"), &[]);
+        bench.directory.set(|inner| inner.strikes.push_back(strike));
+        let outcome = bench.one(deletion(ada)).await;
+        assert_eq!((&outcome.result, actions(&outcome)), (&Conclusion::Done, vec![(Action::Delete, true)]));
+        assert_eq!((bench.directory.made().len(), outcome.link), (1, None));
+    }
+    let bench = Bench::new();
+    let mut worker = bench.worker();
+    let guid = ObjectGuid(uuid::Uuid::from_u128(0xDEAD));
+    let intent = Intent {
+        change: ChangeId(uuid::Uuid::from_u128(9)),
+        person: rollcall_model::ids::PersonId(uuid::Uuid::from_u128(1)),
+        version: Version(1),
+        epoch: Epoch(1),
+        guid: Some(guid),
+        matching: vec![],
+        write: rollcall_model::plan::Write {
+            action: Action::Delete,
+            request: rollcall_model::plan::WriteRequest::Delete {
+                guid,
+                dn: rollcall_model::Dn::from_directory(&at("ada")),
+            },
+        },
+    };
+    worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
+    worker.shared.journal.note_sent(ChangeId(uuid::Uuid::from_u128(9))).unwrap();
+    worker.shared.journal.sync().await.unwrap();
+    worker.catch_up().await.unwrap();
+    let outcomes = worker.shared.journal.state().outcomes.clone();
+    assert_eq!((outcomes.len(), &outcomes[0].result), (1, &Conclusion::Interrupted));
+    assert_eq!(
+        (actions(&outcomes[0]), outcomes[0].changes[0].confirmed_after_crash),
+        (vec![(Action::Delete, true)], true)
+    );
+    assert_eq!((outcomes[0].link.clone(), outcomes[0].changes[0].guid), (None, Some(guid)));
+}
+
+/// The rest is applied, and what was left out is not taken for confirmed.
+#[tokio::test]
+async fn a_denied_attribute_is_left_out() {
+    let mut bench = Bench::new();
+    bench.policy.attributes_denied = vec!["Title".to_owned(), "manager".to_owned()];
+    let boss = bench.directory.put(&at("boss"), &[]);
+    let mut desired = person(1, "ada", &[("title", "Countess"), ("info", "i")]);
+    desired.manager = Some(DesiredManager {
+        external_id: "E9".to_owned(),
+        guid: Some(boss),
+        matching: vec![],
+        may_write: MayWrite::Yes,
+    });
+    let outcome = bench.one(desired.clone()).await;
+    assert_eq!((actions(&outcome), code(&outcome)), (vec![(Action::Create, true)], None));
+    assert_eq!(warned(&outcome), [Code::AttributeDeniedByLocalPolicy; 2]);
+    let confirmed = outcome.confirmed.unwrap();
+    assert!(confirmed.attributes.contains_key("info") && !confirmed.attributes.contains_key("title"), "{confirmed:?}");
+    assert_eq!((confirmed.manager, bench.directory.entry(&at("ada")).value("title")), (None, None));
+    desired.link = outcome.link;
+    let again = bench.one(desired).await;
+    assert_eq!((code(&again), actions(&again)), (Some(Code::RedundantExport), vec![]));
+    assert_eq!(warned(&again), [Code::AttributeDeniedByLocalPolicy; 2]);
+}

@@ -1,0 +1,182 @@
+//! How much may be given to the agent: counted in the milliseconds that the directory will need for it.
+//!
+//! Enough that the directory is never idle, and so little that nobody waits long behind it. Urgent persons have a
+//! credit of their own.
+
+use std::collections::HashMap;
+
+use rollcall_model::desired::{DesiredState, IfAbsent};
+use rollcall_model::ids::PersonId;
+use rollcall_model::outcome::Outcome;
+use rollcall_model::plan::Action;
+use rollcall_model::{Timestamp, limits};
+use rollcall_wire::link::Lane;
+
+/// What one write is taken to cost before any was measured: a create with a password, any other.
+const CREATE_MS: f64 = 20.0;
+const WRITE_MS: f64 = 2.0;
+/// How much one measurement moves the estimate.
+const WEIGHT: f64 = 0.1;
+
+/// A person given to the agent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub(super) at: Timestamp,
+    pub(super) lane: Lane,
+    cost_ms: f64,
+    /// Of the job, as they were evaluated.
+    pub(super) schema_version: i64,
+    /// A manager was to be set who had no account that this job knew of.
+    pub(super) manager_was_unknown: bool,
+}
+
+/// What was given out, and what the directory was seen to need.
+#[derive(Debug)]
+pub(super) struct Credit {
+    given: HashMap<PersonId, Given>,
+    create_ms: f64,
+    write_ms: f64,
+}
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self { given: HashMap::new(), create_ms: CREATE_MS, write_ms: WRITE_MS }
+    }
+}
+
+impl Credit {
+    /// How many persons may be given out now.
+    pub(super) fn room(&self, lane: Lane) -> usize {
+        let own: Vec<&Given> = self.given.values().filter(|given| given.lane == lane).collect();
+        match lane {
+            Lane::Urgent => limits::WORK_URGENT_PERSONS_MAX.saturating_sub(own.len()),
+            Lane::Normal => {
+                let busy_ms: f64 = own.iter().map(|given| given.cost_ms).sum();
+                let allowed = if busy_ms < f64::from(limits::WORK_OUTSTANDING_MS_MAX) {
+                    limits::WORK_OUTSTANDING_PERSONS_MAX
+                } else {
+                    // One batch in the directory and one being looked up, however slow it is.
+                    2 * limits::WORK_BATCH_PERSONS_MAX
+                };
+                allowed.saturating_sub(own.len())
+            }
+        }
+    }
+
+    pub(super) fn give(&mut self, item: &DesiredState, schema_version: i64, lane: Lane, now: Timestamp) {
+        let creates = item.link.is_none() && item.if_absent == IfAbsent::Create;
+        let given = Given {
+            at: now,
+            lane,
+            schema_version,
+            cost_ms: if creates { self.create_ms } else { self.write_ms },
+            manager_was_unknown: item.manager.as_ref().is_some_and(|manager| manager.guid.is_none()),
+        };
+        self.given.insert(item.person, given);
+    }
+
+    /// A person was reported on. Writes run side by side, so that each one's time holds that of its neighbours: the
+    /// estimate errs towards giving out less.
+    pub(super) fn take_back(&mut self, outcome: &Outcome) -> Option<Given> {
+        for change in outcome.changes.iter().filter(|change| !change.confirmed_after_crash) {
+            let estimate = if change.action == Action::Create { &mut self.create_ms } else { &mut self.write_ms };
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of one write")]
+            let seen = change.duration_ms.clamp(0, limits::LDAP_TIMEOUT_MS) as f64;
+            *estimate += (seen - *estimate) * WEIGHT;
+        }
+        self.given.remove(&outcome.person)
+    }
+
+    pub(super) fn holds(&self, person: PersonId) -> bool {
+        self.given.contains_key(&person)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.given.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Whom the agent has kept silent about for too long may be given out anew.
+    pub(super) fn forget_before(&mut self, overdue: Timestamp) {
+        self.given.retain(|_, given| given.at > overdue);
+    }
+
+    /// Nothing is out any more; what was measured stays.
+    pub(super) fn clear(&mut self) {
+        self.given.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::ids::{ChangeId, Epoch, Version};
+    use rollcall_model::outcome::{AppliedChange, Conclusion};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(0);
+
+    fn given(lane: Lane, cost_ms: f64) -> Given {
+        Given { at: NOW, lane, cost_ms, schema_version: 1, manager_was_unknown: false }
+    }
+
+    fn credit(lane: Lane, persons: u32, cost_ms: f64) -> Credit {
+        let given = (0..persons).map(|n| (PersonId(Uuid::from_u128(n.into())), given(lane, cost_ms))).collect();
+        Credit { given, ..Credit::default() }
+    }
+
+    #[test]
+    fn room_is_what_the_directory_can_do_soon() {
+        let check = |case: &str, credit: &Credit, lane: Lane, expected: usize| {
+            assert_eq!(credit.room(lane), expected, "{case}");
+        };
+        let (persons, batch) = (limits::WORK_OUTSTANDING_PERSONS_MAX, limits::WORK_BATCH_PERSONS_MAX);
+        check("nothing is out", &Credit::default(), Lane::Normal, persons);
+        check("ten quick ones", &credit(Lane::Normal, 10, 1.0), Lane::Normal, persons - 10);
+        let slow = credit(Lane::Normal, 20, f64::from(limits::WORK_OUTSTANDING_MS_MAX) / 10.0);
+        check("twenty slow ones", &slow, Lane::Normal, 2 * batch - 20);
+        check("urgent beside slow ones", &slow, Lane::Urgent, limits::WORK_URGENT_PERSONS_MAX);
+        check("ordinary beside urgent", &credit(Lane::Urgent, 7, 9e9), Lane::Normal, persons);
+    }
+
+    #[test]
+    fn what_was_measured_counts() {
+        let mut credit = Credit::default();
+        let change = AppliedChange {
+            id: ChangeId(Uuid::from_u128(1)),
+            action: Action::Create,
+            at: NOW,
+            duration_ms: 120,
+            guid: None,
+            dn: String::new(),
+            properties: vec![],
+            failure: None,
+            confirmed_after_crash: false,
+        };
+        let outcome = Outcome {
+            id: ChangeId(Uuid::from_u128(2)),
+            person: PersonId(Uuid::from_u128(3)),
+            version: Version(1),
+            epoch: Epoch(1),
+            ended: NOW,
+            result: Conclusion::Done,
+            changes: vec![change],
+            link: None,
+            dn: None,
+            confirmed: None,
+            refused: vec![],
+            warnings: vec![],
+            drift: vec![],
+            waits_for_manager: None,
+        };
+        for _ in 0..100 {
+            credit.take_back(&outcome);
+        }
+        assert!((credit.create_ms - 120.0).abs() < 1.0, "{}", credit.create_ms);
+        assert!((credit.write_ms - WRITE_MS).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,160 @@
+//! Late reports: what an agent, back again, says of a time when the lease was its own.
+//!
+//! Of a write whose answer it never had, the agent can only see whether the account is now as that write would have
+//! left it. If the write was lost, whoever took over has made the same one since, and told of it. Which of the two it
+//! was shows in the log: the next change of the same value began either where ours would have begun, or where it would
+//! have ended.
+
+use rollcall_model::outcome::{AppliedChange, Outcome};
+use rollcall_model::plan::Action;
+use rollcall_model::{Timestamp, limits};
+use rollcall_store::{CompareOperator, Error, LogField, LogFilter, LogOrder, LogQuery, LogRow, LogStatus, LogValue};
+use tracing::info;
+
+use super::domain::Worker;
+
+/// Later changes of one account that are looked at.
+const ROWS_MAX: i64 = 100;
+
+impl Worker {
+    /// The outcomes without those changes that were in truth another agent's.
+    pub(super) async fn without_others_changes(&self, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Error> {
+        let epoch = self.active.as_ref().map(|active| active.lease.epoch);
+        let mut told = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            let mut outcome = outcome.clone();
+            let is_late = Some(outcome.epoch) != epoch;
+            let mut changes = Vec::with_capacity(outcome.changes.len());
+            for change in outcome.changes {
+                let is_guess = change.confirmed_after_crash && change.failure.is_none();
+                if is_late && is_guess && is_anothers(&change, &self.later_rows(&change).await?) {
+                    info!(person = %outcome.person, change = %change.id, "a write that was lost was made by another agent since");
+                } else {
+                    changes.push(change);
+                }
+            }
+            outcome.changes = changes;
+            told.push(outcome);
+        }
+        Ok(told)
+    }
+
+    /// What the log holds of the account since a change was planned, oldest first.
+    async fn later_rows(&self, change: &AppliedChange) -> Result<Vec<LogRow>, Error> {
+        let (Some(guid), Some(planned)) = (change.guid, planned_at(change)) else { return Ok(Vec::new()) };
+        let compare = |field, operator, value| Box::new(LogFilter::Compare { field, operator, value });
+        // Whoever took over waited for longer than the agents' clocks may differ by.
+        let since = planned.plus_ms(-limits::LDAP_TIMEOUT_MS);
+        let filter = LogFilter::And(
+            compare(LogField::At, CompareOperator::GreaterOrEqual, LogValue::Time(since)),
+            compare(LogField::TargetId, CompareOperator::Equal, LogValue::Uuid(guid.0)),
+        );
+        let order = LogOrder::OldestFirst;
+        let query = LogQuery { tenant: self.tenant, filter: Some(filter), order, limit: ROWS_MAX, after: None };
+        self.options.store.log(&query).await
+    }
+}
+
+/// When the change's id was made.
+fn planned_at(change: &AppliedChange) -> Option<Timestamp> {
+    let (seconds, nanos) = change.id.0.get_timestamp()?.to_unix();
+    Some(Timestamp(i64::try_from(seconds).ok()?.checked_mul(1_000_000)? + i64::from(nanos / 1_000)))
+}
+
+/// Whether these rows of the same account, oldest first, show that the change was not made when it was planned.
+fn is_anothers(change: &AppliedChange, rows: &[LogRow]) -> bool {
+    let mut later = rows
+        .iter()
+        .filter(|row| row.change > change.id && matches!(row.status, LogStatus::Success | LogStatus::Warning));
+    if change.action == Action::Create {
+        return later.any(|row| row.action == Action::Create);
+    }
+    let later: Vec<&LogRow> = later.collect();
+    change.properties.iter().any(|own| {
+        let next = later
+            .iter()
+            .find_map(|row| row.details.properties.iter().find(|next| next.name.eq_ignore_ascii_case(&own.name)));
+        next.is_some_and(|next| next.old == own.old)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::ids::{ChangeId, JobId, LogId, ObjectGuid, TenantId};
+    use rollcall_model::plan::PropertyChange;
+    use rollcall_store::LogDetails;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn title(old: &str, new: &str) -> PropertyChange {
+        PropertyChange { name: "title".to_owned(), old: vec![old.to_owned()], new: vec![new.to_owned()] }
+    }
+
+    fn change(action: Action) -> AppliedChange {
+        AppliedChange {
+            id: ChangeId(Uuid::from_u128(10)),
+            action,
+            at: Timestamp(0),
+            duration_ms: 0,
+            guid: Some(ObjectGuid(Uuid::from_u128(1))),
+            dn: "CN=Ada,DC=corp".to_owned(),
+            properties: vec![title("Clerk", "Buyer")],
+            failure: None,
+            confirmed_after_crash: true,
+        }
+    }
+
+    fn row(change: u128, action: Action, status: LogStatus, property: PropertyChange) -> LogRow {
+        LogRow {
+            id: LogId(Uuid::from_u128(change)),
+            tenant: TenantId(Uuid::nil()),
+            job: JobId::from_text("API2AD.t.j"),
+            change: ChangeId(Uuid::from_u128(change)),
+            cycle: Uuid::nil(),
+            at: Timestamp(0),
+            duration_ms: 0,
+            action,
+            status,
+            code: None,
+            person: None,
+            version: None,
+            external_id: "E-1".to_owned(),
+            source_name: None,
+            guid: None,
+            target_name: None,
+            details: LogDetails { properties: vec![property], ..LogDetails::default() },
+        }
+    }
+
+    #[test]
+    fn the_next_change_of_the_value_tells_whose_it_was() {
+        let check = |case: &str, action: Action, rows: &[LogRow], expected: bool| {
+            assert_eq!(is_anothers(&change(action), rows), expected, "{case}");
+        };
+        let update = |number, old, new| row(number, Action::Update, LogStatus::Success, title(old, new));
+        check("nobody's", Action::Update, &[], false);
+        check("made again", Action::Update, &[update(11, "Clerk", "Buyer")], true);
+        check(
+            "made on from there",
+            Action::Update,
+            &[update(11, "Buyer", "Clerk"), update(12, "Clerk", "Buyer")],
+            false,
+        );
+        check("an earlier one", Action::Update, &[update(9, "Clerk", "Buyer")], false);
+        check("the same, reported before", Action::Update, &[update(10, "Clerk", "Buyer")], false);
+        let failed = row(11, Action::Update, LogStatus::Failure, title("Clerk", "Buyer"));
+        check("a failed one", Action::Update, &[failed], false);
+        let create = row(11, Action::Create, LogStatus::Success, title("", "Buyer"));
+        check("another's account", Action::Create, &[create], true);
+        check("our account, changed", Action::Create, &[update(11, "Buyer", "Clerk")], false);
+    }
+
+    #[test]
+    fn an_id_says_when_its_change_was_planned() {
+        // RFC 9562 5.7: 48 bits of milliseconds, then version and variant.
+        let id = Uuid::from_u128((1_768_470_070_005 << 80) | (7 << 76) | (2 << 62) | 1);
+        let change = AppliedChange { id: ChangeId(id), ..change(Action::Update) };
+        assert_eq!(planned_at(&change), Some(Timestamp(1_768_470_070_005_000)));
+    }
+}
