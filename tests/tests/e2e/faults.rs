@@ -113,8 +113,8 @@ async fn run(lab: &mut Lab, store: &str, seed: u64, faults: usize, persons: usiz
          was final, then {:.0} s for the verdict: every promise kept",
         sent.len(),
         struck.as_secs_f64(),
-        (settled - struck).as_secs_f64(),
-        (began.elapsed() - settled).as_secs_f64(),
+        settled.saturating_sub(struck).as_secs_f64(),
+        began.elapsed().saturating_sub(settled).as_secs_f64(),
     );
     Ok(())
 }

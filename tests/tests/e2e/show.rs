@@ -122,6 +122,13 @@ async fn create(lab: &mut Lab) -> anyhow::Result<()> {
     }
     let upload = final_state(lab, &upload).await?;
     ensure!(upload.operations.iter().all(|operation| operation.state == "done"), "{upload:?}");
+    // The manager is set by a write of its own, which is logged once the agent has reported it.
+    let start = Instant::now();
+    let sets_manager = |row: &LogRow| row.changes.iter().any(|change| change.attribute == "manager");
+    while !lab.api.log().await?.iter().any(sets_manager) {
+        ensure!(start.elapsed().as_millis() < 10 * CREATE_MS_MAX, "no row of the manager");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let rows = lab.api.log_values().await?;
     let row = rows
         .iter()

@@ -31,10 +31,14 @@ struct Realm {
 
 impl Realm {
     fn of(lab: &LabInfo) -> anyhow::Result<Self> {
-        let line = std::fs::read(format!("/proc/{}/cmdline", lab.pids.directories[0]))?;
-        let words: Vec<String> =
-            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into()).collect();
-        let smb_conf = words.iter().skip_while(|word| *word != "-s").nth(1).context("no smb.conf")?;
+        // The lab remembers how it started the controller; the process itself goes by another name.
+        let remembered: serde_json::Value = serde_json::from_slice(&std::fs::read(lab.dir.join("lab.json"))?)?;
+        let args = remembered["processes"].as_array().into_iter().flatten().filter_map(|one| one["args"].as_array());
+        let smb_conf = args
+            .flatten()
+            .filter_map(serde_json::Value::as_str)
+            .find(|arg| arg.ends_with("etc/smb.conf"))
+            .context("no smb.conf")?;
         let controller = Path::new(smb_conf).ancestors().nth(2).context("no folder")?.to_owned();
         let address = lab.ldap.strip_prefix("ldaps://").context("no ldaps URL")?.to_owned();
         let realm = Self { folder: tempfile::tempdir()?, controller, address };

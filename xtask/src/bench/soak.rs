@@ -83,9 +83,11 @@ async fn run(stand: &mut Stand, args: &SoakArgs) -> anyhow::Result<bool> {
             sampled += SAMPLE;
         }
     }
-    let (_, ends) = stand.finish(&uploads, || Ok(())).await?;
+    let ((), ends) = stand.finish(&uploads, || Ok(())).await?;
     println!("operations: {ends:?}");
-    Ok(all.iter().map(verdict).fold(true, |flat, one| flat && one))
+    // Each is printed, whatever the one before was.
+    let flat: Vec<bool> = all.iter().map(verdict).collect();
+    Ok(flat.into_iter().all(|one| one))
 }
 
 /// Prints what the last two thirds grew by, and whether that is flat.

@@ -171,6 +171,8 @@ impl Worker {
             };
             more = matches!(result, Ok(true));
             if let Err(error) = result {
+                // Operations that were not merged must not come after those behind them.
+                self.forget_read_ahead();
                 error!(domain = %self.domain, error = %chain(&error), "the worker could not go on; it tries again");
                 tokio::time::sleep(Duration::from_millis(limits::WORK_TICK_MS)).await;
             }

@@ -33,11 +33,11 @@ pub(super) struct Released {
 }
 
 impl Released {
-    /// The last number of the controller before, for the holder of the next lease. There is none where somebody held
-    /// the lease in between, or where the controller before that one may have something on its way too.
-    fn number_of(&self, controller: &str, next: &LeaseHolder, now: Timestamp) -> Option<i64> {
+    /// The last number of the controller before, for the holder of the next lease, who will write through `to`. There
+    /// is none where somebody held the lease in between, or where a third controller may have something on its way too.
+    fn number_of(&self, controller: &str, next: &LeaseHolder, to: &str, now: Timestamp) -> Option<i64> {
         let is_next = next.lease.epoch.0 == self.epoch.0 + 1 && self.controller == controller;
-        let is_other_awaited = next.before.as_ref().is_some_and(|before| before.until > now);
+        let is_other_awaited = next.before.as_ref().is_some_and(|before| before.until > now && before.controller != to);
         (is_next && !is_other_awaited).then_some(self.usn)
     }
 }
@@ -204,7 +204,7 @@ impl Worker {
         let Some(from) = holder.writing_controller.clone() else { return Ok(true) };
         let released = self.released.take();
         let before = ControllerBefore {
-            usn: released.and_then(|released| released.number_of(&from, holder, shared)),
+            usn: released.and_then(|released| released.number_of(&from, holder, &to.invocation_id, shared)),
             controller: from,
             until: shared.plus_ms(limits::REPLICATION_WAIT_MS_MAX),
         };
@@ -342,4 +342,43 @@ impl Worker {
 /// Whether an agent's controller is the one that is written to.
 fn writes_to(controller: Option<&Controller>, named: Option<&str>) -> bool {
     controller.is_some_and(|controller| named.is_none_or(|named| named == controller.invocation_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::ids::{AgentId, NodeId, TenantId};
+    use rollcall_store::Lease;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn the_last_number_is_known_to_the_next_holder_only() {
+        let released = Released { epoch: Epoch(7), controller: "dc2".to_owned(), usn: 4_711 };
+        let check = |case: &str, epoch: i64, from: &str, before: Option<(&str, i64)>, expected: Option<i64>| {
+            let lease = Lease { tenant: TenantId(Uuid::nil()), domain: "corp.test".to_owned(), epoch: Epoch(epoch) };
+            let before = before.map(|(controller, ms)| ControllerBefore {
+                controller: controller.to_owned(),
+                usn: None,
+                until: NOW.plus_ms(ms),
+            });
+            let next = LeaseHolder {
+                lease,
+                node: NodeId(Uuid::nil()),
+                agent: AgentId(Uuid::nil()),
+                writing_controller: Some(from.to_owned()),
+                until: NOW,
+                before,
+            };
+            assert_eq!(released.number_of(from, &next, "dc1", NOW), expected, "{case}");
+        };
+        check("the next", 8, "dc2", None, Some(4_711));
+        check("somebody was in between", 9, "dc2", None, None);
+        check("another controller was written to", 8, "dc3", None, None);
+        check("a third may have something on its way", 8, "dc2", Some(("dc3", 1)), None);
+        check("it has come by now", 8, "dc2", Some(("dc3", 0)), Some(4_711));
+        check("back to the one that was waited for", 8, "dc2", Some(("dc1", 1)), Some(4_711));
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rollcall_engine::merge::{self, Survival};
+use rollcall_model::config::target;
 use rollcall_model::ids::{JobId, LogId, PersonId, TenantId, UploadId};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::operation::{Method, OperationState};
@@ -333,6 +334,7 @@ impl Recorder<'_> {
         if outcome.version != update.person.version {
             // Something newer was merged meanwhile, which made the person due. What this run left the account as may
             // be older than what was recorded since, so it says nothing: the next look does.
+            note_moves(&mut update.person, outcome);
             return;
         }
         if update.due.is_none() {
@@ -503,8 +505,24 @@ fn note_writes(person: &mut Person, outcome: &Outcome) {
     person.pending.written |= outcome.changes.iter().any(|change| change.failure.is_none());
 }
 
+/// Where not everything was fulfilled: a move that did reach the directory is ours, and what would undo it must not be
+/// taken for somebody's move by hand. Of an older version's move it is only known that there was one.
+fn note_moves(person: &mut Person, outcome: &Outcome) {
+    let is_current = outcome.version == person.version;
+    let Some(confirmed) = &mut person.confirmed else { return };
+    let made = outcome.changes.iter().filter(|change| change.failure.is_none());
+    for property in made.filter(|change| change.action != Action::Create).flat_map(|change| &change.properties) {
+        if property.name == target::PARENT {
+            confirmed.container = property.new.first().filter(|_| is_current).cloned();
+        } else if property.name == target::CN {
+            confirmed.attributes.remove(target::CN);
+        }
+    }
+}
+
 /// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours.
 fn note_account(person: &mut Person, outcome: &Outcome) {
+    note_moves(person, outcome);
     let Some(confirmed) = &mut person.confirmed else { return };
     for change in outcome.changes.iter().filter(|change| change.failure.is_none()) {
         match change.action {

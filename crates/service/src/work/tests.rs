@@ -6,7 +6,7 @@ use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId, TenantId
 use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
 use rollcall_model::person::{Confirmed, Link, Pending, Person};
-use rollcall_model::plan::{Action, Failure, Warning};
+use rollcall_model::plan::{Action, Failure, PropertyChange, Warning};
 use rollcall_model::{Code, Random, Timestamp};
 use rollcall_store::{LogStatus, OpenOperation, PersonUpdate, RecordBatch};
 use serde_json::{Value, json};
@@ -357,4 +357,30 @@ fn a_deleted_account_is_forgotten() {
     // A DELETE that found nothing to begin with is skipped.
     let batch = record(person(2), operation(), vec![json!({})], &outcome(2, Conclusion::Skipped(Code::NotLinked)));
     assert_eq!(batch.operations[0].state, OperationState::Skipped);
+}
+
+/// semantics: move. What an attempt that did not end well moved is no move by hand.
+#[test]
+fn a_move_that_was_made_is_remembered() {
+    let to_other = PropertyChange {
+        name: "parentDistinguishedName".to_owned(),
+        old: vec!["OU=Staff".to_owned()],
+        new: vec!["OU=Other".to_owned()],
+    };
+    let check = |case: &str, version: i64, failed: Option<Code>, result: Conclusion, expected: Option<&str>| {
+        let mut update = person(2);
+        update.person.link = Some(Link { guid: GUID, confirmed: true, invocation_id: None, usn_changed: None });
+        update.person.confirmed = Some(Confirmed { container: Some("OU=Staff".to_owned()), ..Confirmed::default() });
+        let made = AppliedChange { properties: vec![to_other.clone()], ..change(1, Action::Move, failed.map(failure)) };
+        let batch =
+            record(update, Vec::new(), Vec::new(), &Outcome { changes: vec![made], ..outcome(version, result) });
+        let container = batch.persons[0].person.confirmed.as_ref().and_then(|confirmed| confirmed.container.as_deref());
+        assert_eq!(container, expected, "{case}");
+    };
+    let busy = || Conclusion::Failed(failure(Code::DirectoryBusy));
+    check("broken off after it", 2, None, Conclusion::Interrupted, Some("OU=Other"));
+    check("failed after it", 2, None, busy(), Some("OU=Other"));
+    check("the move itself failed", 2, Some(Code::DirectoryBusy), busy(), Some("OU=Staff"));
+    check("of an older version", 1, None, Conclusion::Done, None);
+    check("an older version's failure", 1, Some(Code::DirectoryBusy), busy(), Some("OU=Staff"));
 }

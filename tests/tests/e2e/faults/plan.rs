@@ -103,14 +103,13 @@ pub(super) type Tally = BTreeMap<Kind, u32>;
 
 /// The tally as lines, a class each.
 pub(super) fn table(tally: &Tally) -> String {
-    let mut out = String::new();
-    for class in [Class::Service, Class::Agent, Class::Directory] {
+    let line = |class: Class| {
         let ours: Vec<(&Kind, &u32)> = tally.iter().filter(|(kind, _)| kind.class() == class).collect();
         let sum: u32 = ours.iter().map(|(_, number)| **number).sum();
         let kinds: Vec<String> = ours.iter().map(|(kind, number)| format!("{kind:?} {number}")).collect();
-        out.push_str(&format!("{class:?} {sum}: {}\n", kinds.join(", ")));
-    }
-    out
+        format!("{class:?} {sum}: {}", kinds.join(", "))
+    };
+    [Class::Service, Class::Agent, Class::Directory].map(line).join("\n")
 }
 
 #[test]
