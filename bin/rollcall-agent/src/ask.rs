@@ -21,7 +21,7 @@ pub(crate) struct Doctor {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// A container that accounts live in, as DN; may be given several times. Those of [policy] where it is not given.
+    /// A container that accounts live in, as DN; may be given several times. Those of the local policy where it is not given.
     #[arg(long, value_parser = dn)]
     container: Vec<Dn>,
     /// An attribute that a job maps beside the default mapping; may be given several times.
@@ -44,7 +44,7 @@ pub(crate) enum Rights {
 pub(crate) struct RightsScript {
     #[arg(long)]
     pub(crate) config: PathBuf,
-    /// A container that accounts live in, as DN; may be given several times. Those of [policy] where it is not given.
+    /// A container that accounts live in, as DN; may be given several times. Those of the local policy where it is not given.
     #[arg(long, value_parser = dn)]
     container: Vec<Dn>,
     /// sAMAccountName of the agent's account; the one that the configuration binds as where it is not given.
@@ -53,7 +53,7 @@ pub(crate) struct RightsScript {
     /// An attribute that a job maps beside the default mapping; may be given several times.
     #[arg(long)]
     attribute: Vec<String>,
-    /// Grant deleting too, though [policy] does not let it be done.
+    /// Grant deleting too, though the local policy does not let it be done.
     #[arg(long)]
     with_delete: bool,
     #[arg(long, value_enum, default_value = "dsacls")]

@@ -31,8 +31,12 @@ impl Worker {
             return Ok(false);
         }
         if self.looks_at_any_of(&operations) {
-            // One person's operations are dealt with one after the other.
-            self.await_looking().await?;
+            // One person's operations are dealt with one after the other: what could not be ended comes first.
+            let behind = std::mem::take(&mut self.waiting);
+            let looked = self.await_looking().await;
+            self.waiting.extend(operations);
+            self.waiting.extend(behind);
+            return looked.map(|()| true);
         }
         let operations = self.look(operations).await?;
         if operations.is_empty() {

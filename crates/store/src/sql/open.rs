@@ -23,6 +23,8 @@ pub const SQLITE_FILE_NAME: &str = "rollcall.db";
 const READERS: u32 = 4;
 /// Connections to PostgreSQL of one process.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// Longest wait for a connection to PostgreSQL: a client is told that the database is gone while it still listens.
+const POSTGRES_WAIT: Duration = Duration::from_secs(5);
 /// Cache of the writing connection, in KiB as a negative number: the upper pages of the large tables and their indexes
 /// at a million persons. It is never emptied by others' writes, as those of readers are.
 const WRITE_CACHE: &str = "-32768";
@@ -103,7 +105,7 @@ impl SqlStore {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS_MAX)
-            .acquire_timeout(writer::WAIT)
+            .acquire_timeout(POSTGRES_WAIT)
             .connect_with(options)
             .await
             .map_err(failed)?;
