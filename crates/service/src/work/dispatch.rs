@@ -138,12 +138,11 @@ impl Worker {
         let can_overtake = self.sessions.get(&session).is_some_and(|session| session.can(Capability::UrgentLane));
         // An agent that knows of no lanes is told of none.
         let sent_as = if can_overtake { lane } else { Lane::Normal };
-        let frame = ToAgent::Work { epoch, needs: needs(&items), lane: sent_as, items: items.clone() };
-        if self.send_to(session, frame) {
-            for item in &items {
-                self.credit.give(item, versions.get(&item.person).copied().unwrap_or_default(), lane, now);
-            }
+        for item in &items {
+            self.credit.give(item, versions.get(&item.person).copied().unwrap_or_default(), lane, now);
         }
+        // An agent that does not take it is cut off; with its next connection the credit is cleared.
+        self.send_to(session, ToAgent::Work { epoch, needs: needs(&items), lane: sent_as, items });
         fault::reached(KillPoint::AfterWorkSend);
         Ok(())
     }

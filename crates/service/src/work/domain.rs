@@ -74,6 +74,8 @@ pub(super) struct Worker {
     /// Active jobs of this domain whose mappings can be used, and when they were read.
     pub(super) jobs: HashMap<JobId, ReadyJob>,
     jobs_read: Option<Timestamp>,
+    /// The number that every change of a job raises, as of then.
+    jobs_version: Option<i64>,
     /// Jobs whose mappings cannot be used, at which version.
     unusable: HashMap<JobId, i64>,
     /// One of Graph's cycles lasts from the first work to the next time there is none.
@@ -114,6 +116,7 @@ impl Worker {
             looked_at: HashSet::new(),
             jobs: HashMap::new(),
             jobs_read: None,
+            jobs_version: None,
             unusable: HashMap::new(),
             cycle: None,
             swept,
@@ -345,7 +348,11 @@ impl Worker {
         if self.jobs_read.is_some_and(|read| now.ms_since(read) < limits::JOBS_AGE_MS_MAX) {
             return Ok(());
         }
+        let version = self.options.store.jobs_version().await?;
         self.jobs_read = Some(now);
+        if self.jobs_version == Some(version) {
+            return Ok(());
+        }
         let jobs = self.options.store.jobs_of_domain(self.tenant, &self.domain).await?;
         let before: HashSet<JobId> = self.jobs.keys().cloned().collect();
         let mut ready = HashMap::new();
@@ -371,6 +378,7 @@ impl Worker {
             self.forget_read_ahead();
         }
         self.jobs = ready;
+        self.jobs_version = Some(version);
         Ok(())
     }
 

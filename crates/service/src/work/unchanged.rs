@@ -76,7 +76,7 @@ impl Worker {
     /// Operations whose person rests and was merged last from the same data; each its person's only one in the batch,
     /// and not asked about before.
     async fn candidates(
-        &self,
+        &mut self,
         operations: Vec<OpenOperation>,
         controller: &str,
     ) -> Result<(Vec<Candidate>, Vec<OpenOperation>), Error> {
@@ -100,11 +100,10 @@ impl Worker {
         let (mut candidates, mut others) = (Vec::new(), Vec::new());
         for operation in operations {
             let key = (operation.job.clone(), operation.external_id.as_deref().map(fold).unwrap_or_default());
+            let was_looked_at = self.looked_at.remove(&operation.row);
             let schema = self.jobs.get(&operation.job).map(|ready| ready.job.schema_version);
             let found = resting.remove(&key).filter(|person| {
-                !several.contains(&key)
-                    && !self.looked_at.contains(&operation.row)
-                    && is_the_same(&operation, person, controller, schema)
+                !several.contains(&key) && !was_looked_at && is_the_same(&operation, person, controller, schema)
             });
             match found {
                 Some(person) => candidates.push(Candidate { operation, person }),
@@ -203,9 +202,6 @@ impl Worker {
 
     /// Whose account has changed, or of whose nothing could be learned, is merged and looked at like anybody.
     fn read_them_instead(&mut self, candidates: Vec<Candidate>) {
-        if self.waiting.is_empty() && candidates.is_empty() {
-            self.looked_at.clear();
-        }
         for candidate in candidates.into_iter().rev() {
             self.looked_at.insert(candidate.operation.row);
             self.waiting.push_front(candidate.operation);
