@@ -2,7 +2,8 @@
 //! directory.
 //!
 //! 1. Each accepted operation is final, and counted as the state it has.
-//! 2. A person has one object at most, and one exactly where an operation made or changed it.
+//! 2. A person has one object at most, and one exactly where an operation made or changed it, or must have: where none
+//!    failed, and none said that the person is not active.
 //! 3. The last value wins, where the order is promised: when the later request was sent after the earlier one's 202.
 //! 4. Each change that reached the directory is in the log exactly once, and the log holds nothing else.
 
@@ -27,6 +28,8 @@ pub struct History {
     pub log: Vec<LogRow>,
     /// Every object that carries a matching value.
     pub objects: Vec<Object>,
+    /// Persons whose accounts were made by hand.
+    pub by_hand: BTreeSet<String>,
 }
 
 /// One accepted request.
@@ -132,6 +135,10 @@ pub enum Violation {
     SameRowTwice {
         id: String,
     },
+    /// An account of which no row says that it was made.
+    NoCreate {
+        person: String,
+    },
     SeveralCreates {
         person: String,
         number: usize,
@@ -207,12 +214,34 @@ fn objects(history: &History) -> Vec<Violation> {
     let several = found.iter().filter(|(_, number)| **number > 1);
     let mut out: Vec<Violation> =
         several.map(|(person, number)| Violation::SeveralObjects { person: person.clone(), number: *number }).collect();
-    let done =
-        history.uploads.iter().flat_map(|upload| &upload.operations).filter(|operation| operation.state == "done");
-    let persons: BTreeSet<String> = done.filter_map(|operation| operation.external_id.as_deref()).map(folded).collect();
-    let gone = persons.into_iter().filter(|person| !found.contains_key(person));
-    out.extend(gone.map(|person| Violation::NoObject { person }));
+    let persons: BTreeMap<String, Vec<Told<'_>>> = told(history);
+    let gone = persons.into_iter().filter(|(person, told)| !found.contains_key(person) && must_be_there(told));
+    out.extend(gone.map(|(person, _)| Violation::NoObject { person }));
     out
+}
+
+/// A record that was sent, and what became of it.
+type Told<'a> = (&'a Value, &'a Operation);
+
+/// All of them, by person.
+fn told(history: &History) -> BTreeMap<String, Vec<Told<'_>>> {
+    let mut out: BTreeMap<String, Vec<Told<'_>>> = BTreeMap::new();
+    for sent in &history.sent {
+        let Some(upload) = history.uploads.iter().find(|upload| upload.id == sent.upload) else { continue };
+        for told in sent.records.iter().zip(&upload.operations) {
+            if let Some(person) = told.0["externalId"].as_str() {
+                out.entry(folded(person)).or_default().push(told);
+            }
+        }
+    }
+    out
+}
+
+/// Who was written to, and who was never refused nor said to have left.
+fn must_be_there(told: &[Told<'_>]) -> bool {
+    let stayed = |record: &Value| record.get("active").and_then(values::truth) != Some(false);
+    told.iter().any(|(_, operation)| operation.state == "done")
+        || told.iter().all(|(record, operation)| operation.state != "failed" && stayed(record))
 }
 
 /// Persons are compared without case.

@@ -78,23 +78,38 @@ pub(crate) fn known(table: &[(&'static str, Shape)], name: &str) -> Option<(&'st
 
 /// A member of an object, whatever the name's case (RFC 7643 2.1).
 pub(crate) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    entry(object, name).map(|(_, value)| value)
 }
 
 /// The name under which `object` holds a member, whatever the case.
 pub(crate) fn key_of(object: &Map<String, Value>, name: &str) -> Option<String> {
-    if object.contains_key(name) {
-        return Some(name.to_owned());
+    entry(object, name).map(|(key, _)| key.clone())
+}
+
+/// One walk: most names that are asked for are not there, and a length tells most names apart.
+fn entry<'a>(object: &'a Map<String, Value>, name: &str) -> Option<(&'a String, &'a Value)> {
+    let mut like = None;
+    for (key, value) in object {
+        if key.len() == name.len() && key.eq_ignore_ascii_case(name) {
+            if key == name {
+                return Some((key, value));
+            }
+            like = like.or(Some((key, value)));
+        }
     }
-    object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned()
+    like
 }
 
 /// The folded `type` of a list's element; none counts as work.
 pub(crate) fn type_of(element: &Map<String, Value>) -> String {
-    match member(element, "type").and_then(Value::as_str).map(str::trim) {
-        None | Some("") => "work".to_owned(),
-        Some(text) => fold(text),
-    }
+    sent_type(element).map_or_else(|| UNTYPED.to_owned(), fold)
+}
+
+/// What counts as the `type` of an element that has none.
+const UNTYPED: &str = "work";
+
+fn sent_type(element: &Map<String, Value>) -> Option<&str> {
+    member(element, "type").and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// Whether `urn` is SCIM's core schema, whose attributes stand at the top of a record.
@@ -159,7 +174,7 @@ fn find_in_list<'a>(elements: &'a [Value], path: &AttributePath) -> Found<'a> {
 
 fn matches(element: &Map<String, Value>, filter: &rollcall_syntax::attribute::ValueFilter) -> bool {
     if filter.attribute.eq_ignore_ascii_case("type") {
-        return type_of(element) == fold(&filter.value);
+        return same(sent_type(element).unwrap_or(UNTYPED), &filter.value);
     }
     match member(element, &filter.attribute) {
         Some(Value::String(text)) => text.eq_ignore_ascii_case(&filter.value),
@@ -167,6 +182,11 @@ fn matches(element: &Map<String, Value>, filter: &rollcall_syntax::attribute::Va
         Some(Value::Number(number)) => number.to_string() == filter.value,
         _ => false,
     }
+}
+
+/// Whether two texts are the same when folded.
+fn same(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { fold(a) == fold(b) }
 }
 
 fn found(value: Option<&Value>) -> Found<'_> {

@@ -3,14 +3,22 @@
 //! The log's changes of one attribute of one object are arrows from old to new value. Whatever their order, they form
 //! one way that ends at the value that stands there, and only then: a row that is missing, doubled or untrue leaves a
 //! value that is entered more or less often than left. Changes that cancel out, lost together, would not show; for
-//! those the directory's own count of writes is compared, where it keeps one.
+//! those the directory's own count of writes is compared, where it keeps one. The manager is no such way: a DN changes
+//! with the account it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rollcall_model::Dn;
+
 use super::{Change, History, LogRow, Object, Violation, folded};
 
-/// Attributes with one plain text value, which nobody but Rollcall writes.
-const TRACKED: &[&str] = &["title", "displayName", "givenName", "sn", "department", "company", "division", "mail"];
+/// What has one value, and is written by nobody but Rollcall: attributes, the account's state, the container.
+const TRACKED: &[&str] =
+    &["title", "displayName", "givenName", "sn", "department", "company", "division", "mail", DISABLED, PARENT];
+/// Stands for a bit of userAccountControl.
+const DISABLED: &str = "accountDisabled";
+/// Stands for the DN without its first part.
+const PARENT: &str = "parentDistinguishedName";
 
 /// Complains about rows and chains.
 pub(super) fn exactly_once(history: &History) -> Vec<Violation> {
@@ -30,6 +38,9 @@ pub(super) fn exactly_once(history: &History) -> Vec<Violation> {
         let rows: Vec<&LogRow> =
             history.log.iter().filter(|row| is_written(row) && row.object.as_deref() == Some(&object.guid)).collect();
         let is_ours = rows.iter().any(|row| row.action == "create");
+        if !is_ours && !history.by_hand.contains(&folded(&object.person)) {
+            out.push(Violation::NoCreate { person: folded(&object.person) });
+        }
         for attribute in TRACKED {
             let changes = rows.iter().flat_map(|row| &row.changes);
             let changes: Vec<&Change> =
@@ -47,9 +58,24 @@ fn is_written(row: &LogRow) -> bool {
     matches!(row.status.as_str(), "success" | "warning") && !row.changes.is_empty()
 }
 
+/// What stands there, as the log writes it; empty where nothing does.
+fn current(object: &Object, attribute: &str) -> String {
+    let plain = |name: &str| object.attributes.get(name).and_then(|values| values.first()).cloned();
+    match attribute {
+        DISABLED => plain("userAccountControl").and_then(|bits| bits.parse::<u32>().ok()).map(|bits| {
+            // 0x2: disabled.
+            if bits & 0x2 != 0 { "True".to_owned() } else { "False".to_owned() }
+        }),
+        PARENT => Dn::from_directory(&object.dn).parent().map(|parent| parent.as_str().to_owned()),
+        _ => plain(attribute),
+    }
+    .unwrap_or_default()
+}
+
 /// Why the changes do not explain the object's value; `None` where they do.
 fn broken(object: &Object, attribute: &str, changes: &[&Change], is_ours: bool) -> Option<String> {
-    let current = object.attributes.get(attribute).and_then(|values| values.first()).map_or("", String::as_str);
+    let current = current(object, attribute);
+    let current = current.as_str();
     if changes.is_empty() {
         let unexplained = is_ours && !current.is_empty();
         return unexplained.then(|| format!("'{current}' stands there and no row tells of it"));

@@ -44,13 +44,22 @@ fn truth() -> History {
         ],
         uploads: vec![upload("u1", "r1"), upload("u2", "r2"), upload("u3", "r3")],
         log: vec![
-            row("r1", "create", vec![change("title", None, "Buyer"), change("displayName", None, "Ada")]),
+            row(
+                "r1",
+                "create",
+                vec![
+                    change("title", None, "Buyer"),
+                    change("displayName", None, "Ada"),
+                    change("accountDisabled", None, "False"),
+                    change("parentDistinguishedName", None, "OU=Staff,DC=corp"),
+                ],
+            ),
             row("r2", "update", vec![change("title", Some("Buyer"), "Senior Buyer")]),
             row("r3", "disable", vec![change("accountDisabled", Some("False"), "True")]),
         ],
         objects: vec![Object {
             guid: "guid-1".to_owned(),
-            dn: "CN=Ada".to_owned(),
+            dn: "CN=Ada,OU=Staff,DC=corp".to_owned(),
             person: "E-1".to_owned(),
             attributes: BTreeMap::from([
                 ("title".to_owned(), text("Senior Buyer")),
@@ -59,6 +68,7 @@ fn truth() -> History {
             ]),
             writes: BTreeMap::from([("title".to_owned(), 3), ("displayName".to_owned(), 1)]),
         }],
+        by_hand: BTreeSet::new(),
     }
 }
 
@@ -97,6 +107,21 @@ fn an_object_too_many_or_too_few() {
         history.objects.push(second);
     });
     finds("NoObject", |history| history.objects.clear());
+    // Lost without a word: every operation says that there was nothing to do.
+    let skipped = |history: &mut History| {
+        history.objects.clear();
+        for operation in history.uploads.iter_mut().flat_map(|upload| &mut upload.operations) {
+            operation.state = "skipped".to_owned();
+        }
+    };
+    finds("NoObject", |history| {
+        skipped(history);
+        history.sent[2].records[0]["active"] = true.into();
+    });
+    // Who has left need not be made.
+    let mut history = truth();
+    skipped(&mut history);
+    assert!(!check(&history).contains(&Violation::NoObject { person: "e-1".to_owned() }));
 }
 
 #[test]
@@ -141,6 +166,23 @@ fn a_change_that_is_not_in_the_log_exactly_once() {
         row.object = Some("guid-2".to_owned());
         history.log.push(row);
     });
+    // An account that nobody logged, unless it was there before.
+    let unlogged = |history: &mut History| {
+        history.log[0].changes.clear();
+    };
+    finds("NoCreate", unlogged);
+    let mut history = truth();
+    unlogged(&mut history);
+    history.by_hand.insert("e-1".to_owned());
+    assert!(!check(&history).iter().any(|violation| matches!(violation, Violation::NoCreate { .. })));
+    // A disable that nobody logged, one that is logged twice, and a move.
+    finds("BrokenChain", |history| history.log[2].changes.clear());
+    finds("BrokenChain", |history| {
+        let mut row = history.log[2].clone();
+        row.id = "r4".to_owned();
+        history.log.push(row);
+    });
+    finds("BrokenChain", |history| history.objects[0].dn = "CN=Ada,OU=Other,DC=corp".to_owned());
     // A row tells what was intended, not what was done.
     finds("BrokenChain", |history| history.log[1].changes[0].new = Some("Director".to_owned()));
     // A value that nobody logged.

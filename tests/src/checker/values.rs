@@ -55,7 +55,7 @@ pub(super) fn last_wins(history: &History) -> Vec<Violation> {
 }
 
 /// JSON booleans, and their texts in any case.
-fn truth(value: &Value) -> Option<bool> {
+pub(super) fn truth(value: &Value) -> Option<bool> {
     value.as_bool().or_else(|| value.as_str()?.to_lowercase().parse().ok())
 }
 

@@ -61,8 +61,7 @@ async fn kill_at_each(directory: &'static str, store: &'static str, points: &[(K
         lab.send(chunk).await?;
     }
     for at in 0..points.len() {
-        let ou = lab.info.users_ou.clone();
-        lab.directory.add_account(&ou, &id(at, "claim")).await?;
+        lab.add_by_hand(&id(at, "claim")).await?;
     }
     lab.settle(Duration::from_secs(FINAL_S_MAX)).await.context("before the first kill")?;
     for (at, (point, pass)) in points.iter().enumerate() {

@@ -1,12 +1,13 @@
 //! A lab for one test: started by the lab's own program, ended when it is dropped.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex as StdMutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rollcall_tests::checker::{self, History, Sent, Violation};
+use rollcall_tests::checker::{self, History, Sent};
 use rollcall_tests::collect::{Answer, Api, Directory, LabInfo};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ pub(crate) struct Lab {
     pub(crate) directory: Directory,
     sent: StdMutex<Vec<Sent>>,
     began: Instant,
+    /// Persons whose accounts were there before, folded.
+    by_hand: BTreeSet<String>,
     folder: TempDir,
     // Labs are timed, and the machine may have two cores: one at a time.
     _turn: MutexGuard<'static, ()>,
@@ -60,7 +63,7 @@ impl Lab {
         }
         let info: LabInfo = serde_json::from_slice(&out.stdout).context("what lab up printed")?;
         let (api, directory) = (Api::connect(&info).await?, Directory::connect(&info).await?);
-        Ok(Self { info, api, directory, sent: StdMutex::default(), began: Instant::now(), folder, _turn: turn })
+        Ok(Self { info, api, directory, sent: StdMutex::default(), began: Instant::now(), by_hand: BTreeSet::new(), folder, _turn: turn })
     }
 
     /// Sends records in one request; it must be accepted. Gives the upload's id.
@@ -169,26 +172,38 @@ impl Lab {
 
     /// All that is known of one person, for an error's text.
     pub(crate) async fn story(&self, person: &str) -> anyhow::Result<String> {
+        let history = self.told().await?;
+        Ok(evidence(&format!("all that is known of {:?}", person.to_lowercase()), &history))
+    }
+
+    /// What was sent, and what the service says of it.
+    async fn told(&self) -> anyhow::Result<History> {
         let mut history = History { sent: self.sent(), ..History::default() };
         for sent in &history.sent {
             history.uploads.push(self.api.upload(&sent.upload).await?);
         }
         history.log = self.api.log().await?;
-        Ok(evidence(&[Violation::NoObject { person: person.to_lowercase() }], &history))
+        Ok(history)
+    }
+
+    /// Makes a disabled account by hand.
+    pub(crate) async fn add_by_hand(&mut self, person: &str) -> anyhow::Result<()> {
+        self.by_hand.insert(person.to_lowercase());
+        self.directory.add_account(&self.info.users_ou, person).await
     }
 
     /// Lets the outside checker judge everything that was sent to this lab.
     pub(crate) async fn judge(&mut self) -> anyhow::Result<()> {
         // The connection of before may have ended with a killed directory.
         self.directory = Directory::connect(&self.info).await?;
-        let mut history = History { sent: self.sent(), ..History::default() };
-        for sent in &history.sent {
-            history.uploads.push(self.api.upload(&sent.upload).await?);
-        }
-        history.log = self.api.log().await?;
+        let mut history = self.told().await?;
+        history.by_hand.clone_from(&self.by_hand);
         history.objects = self.directory.objects().await?;
         let broken = checker::check(&history);
-        if broken.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(evidence(&broken, &history))) }
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(anyhow::anyhow!(evidence(&format!("broken promises: {broken:#?}"), &history)))
     }
 }
 
@@ -202,10 +217,10 @@ impl Drop for Lab {
     }
 }
 
-/// The broken promises, and all that is known of the persons whom they name.
-fn evidence(broken: &[Violation], history: &History) -> String {
-    let mut out = format!("broken promises: {broken:#?}");
-    let named = |person: &str| out.contains(&format!("{:?}", person.to_lowercase()));
+/// A headline, and all that is known of the persons whose quoted ids stand in it.
+fn evidence(headline: &str, history: &History) -> String {
+    let mut out = headline.to_owned();
+    let named = |person: &str| headline.contains(&format!("{:?}", person.to_lowercase()));
     let mut lines = Vec::new();
     for (sent, upload) in history.sent.iter().zip(&history.uploads) {
         let operations = sent.records.iter().zip(&upload.operations);

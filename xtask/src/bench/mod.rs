@@ -36,16 +36,18 @@ pub(crate) struct Args {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
-    /// `sqlite`, `postgres` (a cluster of the lab's own) or the URL of an empty database, which is used once.
-    #[arg(long, default_value = "sqlite")]
+    /// `postgres`: a cluster of the lab's own, on disk.
+    #[arg(long, default_value = "sqlite", value_parser = STORES)]
     store: String,
     /// Small sizes, the development build, no thresholds: does it run at all?
     #[arg(long)]
     smoke: bool,
     /// Sizes that `growth` compares; the smallest is what the others are held against.
-    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
     stored: Vec<u32>,
 }
+
+const STORES: [&str; 2] = ["sqlite", "postgres"];
 
 /// A benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: a steady feed for a long time; do memory and open descriptors of service and agent stay flat?
+//! `./bench soak`: a steady feed for a long time; do memory and open descriptors of service and agent stay flat?
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) struct SoakArgs {
     rate: u32,
     #[arg(long, value_enum, default_value = "samba")]
     directory: Kind,
-    #[arg(long, default_value = "sqlite")]
+    #[arg(long, default_value = "sqlite", value_parser = super::STORES)]
     store: String,
 }
 
@@ -85,6 +85,7 @@ async fn run(stand: &mut Stand, args: &SoakArgs) -> anyhow::Result<bool> {
     }
     let ((), ends) = stand.finish(&uploads, || Ok(())).await?;
     println!("operations: {ends:?}");
+    super::stand::check_ends(&ends, "done")?;
     // Each is printed, whatever the one before was.
     let flat: Vec<bool> = all.iter().map(verdict).collect();
     Ok(flat.into_iter().all(|one| one))

@@ -109,6 +109,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                     directory: args.directory,
                     store: args.store,
                     agents: args.agents,
+                    durable: false,
                     domain_controllers: args.domain_controllers,
                 };
                 let lab = up(&options).await?;

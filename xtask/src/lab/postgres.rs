@@ -19,8 +19,16 @@ pub(crate) struct Cluster {
     port: u16,
 }
 
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    On,
+    /// A lab's data need not outlive the machine's uptime.
+    Off,
+}
+
 /// Makes a cluster in `folder`.
-pub(crate) fn create(folder: &Path, log_dir: &Path) -> anyhow::Result<Cluster> {
+pub(crate) fn create(folder: &Path, log_dir: &Path, sync: Sync) -> anyhow::Result<Cluster> {
     let bin = programs()?;
     std::fs::create_dir_all(folder)?;
     // It refuses to run as root.
@@ -40,11 +48,12 @@ pub(crate) fn create(folder: &Path, log_dir: &Path) -> anyhow::Result<Cluster> {
     }
     output(&mut init)?;
     let port = area::port()?;
+    let sync = if sync == Sync::On { "on" } else { "off" };
     let process = Process::new(Role::Postgres, &bin.join("postgres"), log_dir).user(user).args([
         "-D".to_owned(),
         data.display().to_string(),
-        "-cfsync=off".to_owned(),
-        "-cfull_page_writes=off".to_owned(),
+        format!("-cfsync={sync}"),
+        format!("-cfull_page_writes={sync}"),
         "-clisten_addresses=127.0.0.1".to_owned(),
         format!("-cport={port}"),
         format!("-cunix_socket_directories={}", folder.display()),

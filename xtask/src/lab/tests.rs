@@ -181,7 +181,7 @@ async fn two_controllers_replicate_both_ways_and_after_a_death() {
 async fn a_cluster_of_the_labs_own() {
     let dir = tempfile::tempdir().unwrap();
     let area = area::fresh(dir.path()).unwrap();
-    let mut cluster = postgres::create(&area.join("postgres"), dir.path()).unwrap();
+    let mut cluster = postgres::create(&area.join("postgres"), dir.path(), postgres::Sync::Off).unwrap();
     cluster.start().await.unwrap();
     let process = Ends(cluster.process);
     let out = std::process::Command::new("psql").args([&cluster.url, "-tAc", "show fsync"]).output().unwrap();

@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) directory: Kind,
     /// `sqlite`, `postgres` or a URL.
     pub(crate) store: String,
+    /// Whether PostgreSQL's cluster is on disk and waits for it, as an administrator's does.
+    pub(crate) durable: bool,
     pub(crate) agents: u8,
     /// 1 or 2.
     pub(crate) domain_controllers: u8,
@@ -68,7 +70,7 @@ pub(crate) async fn up(options: &Options) -> anyhow::Result<Lab> {
 
 async fn build(options: &Options, started: &mut Vec<Process>) -> anyhow::Result<Lab> {
     let dir = &options.dir;
-    for name in ["service", "agents", "directory", "tls", "log"] {
+    for name in ["service", "agents", "directory", "tls", "log", "postgres"] {
         let folder = dir.join(name);
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
@@ -194,7 +196,8 @@ async fn start_store(options: &Options, site: &Site, started: &mut Vec<Process>)
     if options.store != "postgres" {
         return Ok(options.store.clone());
     }
-    let mut cluster = postgres::create(&site.area.join("postgres"), &site.logs)?;
+    let (parent, sync) = if options.durable { (&site.dir, Sync::On) } else { (&site.area, Sync::Off) };
+    let mut cluster = postgres::create(&parent.join("postgres"), &site.logs, sync)?;
     let result = cluster.start().await;
     started.push(cluster.process);
     result.map(|()| cluster.url)

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             directory: Kind::Practice,
             store: "sqlite".to_owned(),
             agents: 1,
+            durable: false,
             domain_controllers: 1,
         };
         lab::down(&dir)?;
