@@ -225,10 +225,11 @@ impl Run<'_> {
         }
         let pending = &self.person.pending;
         let confirmed = self.person.confirmed.as_ref().and_then(|confirmed| confirmed.container.as_deref());
-        container.may_move = match confirmed {
-            Some(confirmed) => !dn.same_as(&Dn::from_directory(confirmed)),
-            None => row.is_touched(&pending.touched) || pending.reevaluate,
-        };
+        container.may_move = pending.moved
+            || match confirmed {
+                Some(confirmed) => !dn.same_as(&Dn::from_directory(confirmed)),
+                None => row.is_touched(&pending.touched) || pending.reevaluate,
+            };
         container.mapped = Some(text);
         Ok(container)
     }

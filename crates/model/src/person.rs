@@ -58,6 +58,9 @@ pub struct Pending {
     /// A run that did not end well wrote something: the one that finds nothing left to write ends as done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub written: bool,
+    /// A run that was not recorded in its turn moved the account: where it stands is our doing, not a move by hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// What merging had reservations about; shown with the outcome.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,

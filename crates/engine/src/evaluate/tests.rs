@@ -472,6 +472,9 @@ fn containers() {
     check(&merge_into(&settled, &with("B")), Some("OU=B,DC=x"), false);
     check(&merge_into(&settled, &with("C")), Some("OU=A,DC=x"), true);
     check(&merge_into(&settled, &with("none")), None, false);
+    let mut moved = settled.clone();
+    moved.pending.moved = true;
+    check(&moved, Some("OU=B,DC=x"), true);
     let mut spelled = settled.clone();
     spelled.confirmed.as_mut().unwrap().container = Some("ou=b, dc=X".to_owned());
     check(&spelled, Some("OU=B,DC=x"), false);

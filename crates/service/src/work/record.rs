@@ -10,7 +10,7 @@ use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
 use rollcall_model::person::{Link, Pending, Person, Refused};
 use rollcall_model::plan::{Action, Failure};
-use rollcall_model::{Code, Random, Timestamp, fold, limits};
+use rollcall_model::{Code, Dn, Random, Timestamp, fold, limits};
 use rollcall_store::{
     Error, Fenced, FinishedOperation, Lease, LogDetails, LogRow, LogStatus, OpenOperation, PersonUpdate, RecordBatch,
 };
@@ -92,7 +92,8 @@ impl Worker {
         given: &HashMap<PersonId, Given>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let was_unknown = |person: &PersonId| given.get(person).is_some_and(|given| given.manager_was_unknown);
+        // Of an outcome that comes again after a restart it is not known what its person was given with.
+        let was_unknown = |person: &PersonId| given.get(person).is_none_or(|given| given.manager_was_unknown);
         let mut wanted: HashMap<JobId, Vec<String>> = HashMap::new();
         for (person, manager) in batch.waits.iter().filter(|(person, _)| was_unknown(person)) {
             if let Some(update) = batch.persons.iter().find(|update| update.person.id == *person) {
@@ -323,6 +324,9 @@ impl Recorder<'_> {
         let is_known = update.person.link.is_some() || outcome.version != update.person.version;
         if update.due.is_none() && is_known {
             // Reported before, or broken off since: nothing is waiting for it, and what it saw is old.
+            if note_moves(&mut update.person, outcome) {
+                update.due = Some(self.now);
+            }
             return;
         }
         let newly_linked = set_link(&mut update.person, outcome, fulfilled);
@@ -342,9 +346,12 @@ impl Recorder<'_> {
         }
         match &outcome.result {
             Conclusion::Done | Conclusion::Skipped(_) => {
+                // Planned before we were told that it was we who had moved the account.
+                let misplaced = update.person.pending.moved && drifts(outcome, target::PARENT);
                 fulfil(&mut update.person, outcome);
                 update.quiet = self.evaluated_under.get(&outcome.person).copied().filter(|_| is_quiet(outcome));
-                update.due = None;
+                update.due = misplaced.then_some(self.now);
+                update.person.pending.moved = misplaced;
                 update.attempts = 0;
                 update.urgent = false;
                 update.last_code = None;
@@ -506,18 +513,27 @@ fn note_writes(person: &mut Person, outcome: &Outcome) {
 }
 
 /// Where not everything was fulfilled: a move that did reach the directory is ours, and what would undo it must not be
-/// taken for somebody's move by hand. Of an older version's move it is only known that there was one.
-fn note_moves(person: &mut Person, outcome: &Outcome) {
-    let is_current = outcome.version == person.version;
-    let Some(confirmed) = &mut person.confirmed else { return };
+/// taken for somebody's move by hand. Whether there was one that is not known yet.
+fn note_moves(person: &mut Person, outcome: &Outcome) -> bool {
+    let Some(confirmed) = &mut person.confirmed else { return false };
+    let mut moved = false;
     let made = outcome.changes.iter().filter(|change| change.failure.is_none());
     for property in made.filter(|change| change.action != Action::Create).flat_map(|change| &change.properties) {
         if property.name == target::PARENT {
-            confirmed.container = property.new.first().filter(|_| is_current).cloned();
+            let known = confirmed.container.as_deref().map(Dn::from_directory);
+            let new = property.new.first().map(|new| Dn::from_directory(new));
+            moved |= !known.zip(new).is_some_and(|(known, new)| known.same_as(&new));
         } else if property.name == target::CN {
             confirmed.attributes.remove(target::CN);
         }
     }
+    person.pending.moved |= moved;
+    moved
+}
+
+/// Whether the outcome left something of this name as it was found.
+fn drifts(outcome: &Outcome, name: &str) -> bool {
+    outcome.drift.iter().any(|drift| drift.name == name)
 }
 
 /// Where not everything was fulfilled: a disable or enable that did reach the directory is remembered as ours.

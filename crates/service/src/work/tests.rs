@@ -367,20 +367,37 @@ fn a_move_that_was_made_is_remembered() {
         old: vec!["OU=Staff".to_owned()],
         new: vec!["OU=Other".to_owned()],
     };
-    let check = |case: &str, version: i64, failed: Option<Code>, result: Conclusion, expected: Option<&str>| {
-        let mut update = person(2);
+    let linked = |due: Option<Timestamp>| {
+        let mut update = PersonUpdate { due, ..person(2) };
         update.person.link = Some(Link { guid: GUID, confirmed: true, invocation_id: None, usn_changed: None });
         update.person.confirmed = Some(Confirmed { container: Some("OU=Staff".to_owned()), ..Confirmed::default() });
-        let made = AppliedChange { properties: vec![to_other.clone()], ..change(1, Action::Move, failed.map(failure)) };
-        let batch =
-            record(update, Vec::new(), Vec::new(), &Outcome { changes: vec![made], ..outcome(version, result) });
-        let container = batch.persons[0].person.confirmed.as_ref().and_then(|confirmed| confirmed.container.as_deref());
-        assert_eq!(container, expected, "{case}");
+        update
     };
-    let busy = || Conclusion::Failed(failure(Code::DirectoryBusy));
-    check("broken off after it", 2, None, Conclusion::Interrupted, Some("OU=Other"));
-    check("failed after it", 2, None, busy(), Some("OU=Other"));
-    check("the move itself failed", 2, Some(Code::DirectoryBusy), busy(), Some("OU=Staff"));
-    check("of an older version", 1, None, Conclusion::Done, None);
-    check("an older version's failure", 1, Some(Code::DirectoryBusy), busy(), Some("OU=Staff"));
+    let moved = |version: i64, failed: Option<Code>, result: Conclusion| {
+        let made = AppliedChange { properties: vec![to_other.clone()], ..change(1, Action::Move, failed.map(failure)) };
+        Outcome { changes: vec![made], ..outcome(version, result) }
+    };
+    let check = |case: &str, due: Option<Timestamp>, outcome: &Outcome, is_remembered: bool, is_due: bool| {
+        let batch = record(linked(due), Vec::new(), Vec::new(), outcome);
+        let update = &batch.persons[0];
+        assert_eq!((update.person.pending.moved, update.due.is_some()), (is_remembered, is_due), "{case}");
+    };
+    let (busy, refused) = (|| Conclusion::Failed(failure(Code::DirectoryBusy)), Some(Code::DirectoryBusy));
+    check("broken off after it", Some(NOW), &moved(2, None, Conclusion::Interrupted), true, true);
+    check("failed after it", Some(NOW), &moved(2, None, busy()), true, true);
+    check("the move itself failed", Some(NOW), &moved(2, refused, busy()), false, true);
+    check("of an older version", Some(NOW), &moved(1, None, Conclusion::Done), true, true);
+    check("an older version's failure", Some(NOW), &moved(1, refused, busy()), false, true);
+    check("told of when all was done", None, &moved(1, None, Conclusion::Interrupted), true, true);
+    check("done in its turn", Some(NOW), &moved(2, None, Conclusion::Done), false, false);
+    let mut again = moved(2, None, Conclusion::Done);
+    again.changes[0].properties[0].new = vec!["ou=staff".to_owned()];
+    check("to where it is known to be, told again", None, &again, false, false);
+
+    // Somebody planned before the move was told of, and took it for one by hand.
+    let mut update = linked(Some(NOW));
+    update.person.pending.moved = true;
+    let done = Outcome { drift: vec![to_other.clone()], ..outcome(2, Conclusion::Done) };
+    let batch = record(update, Vec::new(), Vec::new(), &done);
+    assert!(batch.persons[0].person.pending.moved && batch.persons[0].due.is_some());
 }
