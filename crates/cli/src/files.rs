@@ -8,11 +8,19 @@ use crate::error::Error;
 
 /// Reads a whole file; `-` is the standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = if path.as_os_str() == "-" {
+    read_start(path, usize::MAX)
+}
+
+/// Like [`read`], but no more than so many bytes, however large or endless the file is.
+pub(crate) fn read_start(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
+    let start = |source: &mut dyn std::io::Read| {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        source.take(u64::try_from(bytes_max).unwrap_or(u64::MAX)).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = if path.as_os_str() == "-" {
+        start(&mut std::io::stdin())
     } else {
-        std::fs::read(path)
+        std::fs::File::open(path).and_then(|mut file| start(&mut file))
     };
     bytes.map_err(|cause| Error::File { path: path.to_owned(), cause })
 }

@@ -46,6 +46,7 @@ impl Person {
 /// What the versions merged since the last confirmed outcome brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and stored by its name")]
 pub struct Pending {
     /// Folded names of the source attributes that were present ([`crate::SourceName::folded`]).
     pub touched: BTreeSet<String>,

@@ -35,8 +35,12 @@ pub(super) fn exactly_once(history: &History) -> Vec<Violation> {
     out.extend(several.map(|(person, number)| Violation::SeveralCreates { person: person.clone(), number: *number }));
 
     for object in &history.objects {
-        let rows: Vec<&LogRow> =
-            history.log.iter().filter(|row| is_written(row) && row.object.as_deref() == Some(&object.guid)).collect();
+        // Of an account whose add was answered and which was not seen before the connection broke, the row has a name.
+        let is_of = |row: &LogRow| match &row.object {
+            Some(guid) => *guid == object.guid,
+            None => row.action == "create" && folded(&row.external_id) == folded(&object.person),
+        };
+        let rows: Vec<&LogRow> = history.log.iter().filter(|row| is_written(row) && is_of(row)).collect();
         let is_ours = rows.iter().any(|row| row.action == "create");
         if !is_ours && !history.by_hand.contains(&folded(&object.person)) {
             out.push(Violation::NoCreate { person: folded(&object.person) });

@@ -175,6 +175,10 @@ fn a_change_that_is_not_in_the_log_exactly_once() {
     unlogged(&mut history);
     history.by_hand.insert("e-1".to_owned());
     assert!(!check(&history).iter().any(|violation| matches!(violation, Violation::NoCreate { .. })));
+    // One that was not seen again after the add.
+    let mut history = truth();
+    history.log[0].object = None;
+    assert_eq!(check(&history), []);
     // A disable that nobody logged, one that is logged twice, and a move.
     finds("BrokenChain", |history| history.log[2].changes.clear());
     finds("BrokenChain", |history| {

@@ -34,7 +34,7 @@ use super::seeded::{SEED, Seeded, seed};
 const FAULTS: &str = "ROLLCALL_E2E_FAULTS";
 const PERSONS: &str = "ROLLCALL_E2E_PERSONS";
 /// As `./check` runs it: every kind comes.
-const FAULTS_DEFAULT: usize = 0;
+const FAULTS_DEFAULT: usize = 24;
 const PERSONS_DEFAULT: usize = 240;
 /// From so many faults on, stops last longer.
 const FULL: usize = 100;
@@ -42,6 +42,7 @@ const FULL: usize = 100;
 const FELT_S_MAX: u64 = 30;
 const FINAL_S_MAX: u64 = 240;
 const CLOCK_S_MAX: u64 = 1_800;
+const CLOCK_BACK_S_MAX: u64 = 60;
 
 #[tokio::test]
 async fn on_sqlite() -> anyhow::Result<()> {
@@ -235,9 +236,12 @@ impl Striking<'_> {
             Kind::AgentStoppedPastLease => self.stop("agent", lease_ms + 500, long_ms).await,
             Kind::StoreFailed => self.fail_store().await,
             Kind::ServiceClockMoved => {
-                // Forwards only: a service whose clock goes back refuses secrets that begin later, and waits for what
-                // is due later, until the clock has caught up.
-                self.service_ahead_s = self.random.between(self.service_ahead_s, CLOCK_S_MAX);
+                // Back by little, and not before the lab began: what was due soon is due that much later.
+                self.service_ahead_s = if self.random.below(2) == 0 {
+                    self.service_ahead_s + self.random.between(1, CLOCK_S_MAX)
+                } else {
+                    self.service_ahead_s.saturating_sub(self.random.between(1, CLOCK_BACK_S_MAX))
+                };
                 let seconds = i64::try_from(self.service_ahead_s)?;
                 self.move_clock(&self.site.service_clock, seconds).await
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rollcall_model::limits;
+use rollcall_tests::checker::Object;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ const STEP: usize = 20;
 const FINAL: Duration = Duration::from_secs(40);
 /// A wish is looked for every two seconds; then what is begun is ended.
 const HANDED_OVER_MAX: Duration = Duration::from_secs(9);
+/// How long nobody may be created on doubt: far longer than a create takes, far shorter than replication is waited for.
+const DOUBT: Duration = Duration::from_secs(5);
 /// What a test may be late by: a look at the states, a start, a batch.
 const SLACK: Duration = Duration::from_secs(8);
 
@@ -115,7 +118,8 @@ async fn an_agent_on_another_controller_takes_over() -> anyhow::Result<()> {
     command(&lab, &["agent", "undrain", &agents(&lab).await?[1].id]).await?;
     judged(&mut lab, 2).await.context("after the hand-overs")?;
 
-    // (b) Without a word, amid creates.
+    // (b) Without a word, amid creates; then its controller dies as well, while creates still wait for what the first
+    // one may not have told. What it took is on its disk, and comes with it.
     let (loaded, took) = tokio::join!(load(&lab, "c", 0..12), async {
         amid_writes(&lab, "c", 0).await?;
         lab.act("kill", "agent").await?;
@@ -126,10 +130,28 @@ async fn an_agent_on_another_controller_takes_over() -> anyhow::Result<()> {
     loaded?;
     println!("another controller is written to after {:?}", took?);
     writes_through(&lab, 1).await?;
-    lab.settle(millis(limits::REPLICATION_WAIT_MS_MAX) + FINAL).await.context("under the second controller")?;
     lab.act("start", "agent").await?;
     wait_for_states(&lab, ["standby", "active"], FINAL).await?;
-    judged(&mut lab, 2).await
+    let changes = async {
+        for step in 0..6 {
+            lab.send(&titles("a", step, "Head Clerk")).await?;
+        }
+        load(&lab, "d", 0..6).await
+    };
+    let (loaded, took) = tokio::join!(changes, async {
+        amid(&lab, 1, |object| value(object, "title") == Some("Head Clerk")).await?;
+        lab.act("kill", "directory2").await?;
+        let died = Instant::now();
+        wait_for_states(&lab, ["active", "inTrouble"], lease_end() + millis(limits::CONTROLLER_SWITCH_MS)).await?;
+        anyhow::Ok(died.elapsed())
+    });
+    loaded?;
+    println!("the first controller is written to again after {:?}", took?);
+    writes_through(&lab, 0).await?;
+    lab.act("start", "directory2").await?;
+    wait_for_states(&lab, ["active", "standby"], FINAL).await?;
+    lab.settle(millis(limits::REPLICATION_WAIT_MS_MAX) + FINAL).await.context("under the first controller again")?;
+    judged(&mut lab, 2).await.context("after both deaths")
 }
 
 #[tokio::test]
@@ -153,8 +175,14 @@ async fn work_goes_on_while_the_writing_controller_is_dead() -> anyhow::Result<(
     let upload = lab.send(&titles("z", 0, "Head Clerk")).await?;
     lab.api.wait_until_final(&upload, FINAL).await.context("an update of those who are there")?;
     let upload = lab.send(&[person("late")]).await?;
-    let states = &lab.api.upload(&upload).await?.operations;
-    ensure!(states.iter().all(|operation| operation.state != "done"), "created on doubt: {states:?}");
+    let sent = Instant::now();
+    while sent.elapsed() < DOUBT {
+        let states = lab.api.upload(&upload).await?.operations;
+        ensure!(states.iter().all(|operation| operation.state != "done"), "created on doubt: {states:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let there = lab.controller(2).await?.objects().await?;
+    ensure!(there.iter().all(|object| object.person != "late"), "created on doubt, and not told");
 
     lab.act("start", "directory").await?;
     wait_for_states(&lab, ["standby", "active"], FINAL).await?;
@@ -195,10 +223,15 @@ async fn load(lab: &Lab, of: &str, steps: Range<usize>) -> anyhow::Result<()> {
 
 /// Waits until some of a load's persons are there, and some are not, on an agent's controller.
 async fn amid_writes(lab: &Lab, of: &str, agent: usize) -> anyhow::Result<()> {
+    amid(lab, agent, |object| object.person.starts_with(of)).await
+}
+
+/// Waits until two steps of persons are as a load makes them, on an agent's controller.
+async fn amid(lab: &Lab, agent: usize, is_written: impl Fn(&Object) -> bool) -> anyhow::Result<()> {
     let mut directory = lab.controller((agent + 1).min(lab.info.ldap_urls.len())).await?;
     let deadline = Instant::now() + FINAL;
     loop {
-        let written = directory.objects().await?.iter().filter(|object| object.person.starts_with(of)).count();
+        let written = directory.objects().await?.iter().filter(|object| is_written(object)).count();
         if written >= 2 * STEP {
             println!("{written} are written");
             return Ok(());

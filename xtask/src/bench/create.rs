@@ -12,25 +12,27 @@ use crate::lab::Kind;
 
 /// Connections of the raw driver.
 const CONNECTIONS: usize = 4;
-const PRACTICE: Goal = Goal::new(On::Value, By::AtLeast, 2_000.0);
+pub(super) const WITH_PASSWORD: Goal = Goal::new(On::Ratio, By::AtLeast, 0.97);
+pub(super) const DISABLED: Goal = Goal::new(On::Ratio, By::AtLeast, 0.90);
+pub(super) const PRACTICE: Goal = Goal::new(On::Value, By::AtLeast, 2_000.0);
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     let mode = bench.mode;
     let stand = bench.stand(Kind::Samba, Stage::Shared).await?;
     let raw = Raw::open(&stand.lab.shown, CONNECTIONS).await?;
-    let with_password = samba(stand, &raw, Account::Password, 0.97, mode).await?;
+    let with_password = samba(stand, &raw, Account::Password, WITH_PASSWORD, mode).await?;
     // As shipped, inactive people without an account are skipped, and every new account has a password.
     stand.set(&json!({ "createInactive": true, "initialPassword": "none" })).await?;
-    let disabled = samba(stand, &raw, Account::Disabled, 0.90, mode).await?;
+    let disabled = samba(stand, &raw, Account::Disabled, DISABLED, mode).await?;
     stand.set(&json!({ "createInactive": false, "initialPassword": "generated" })).await?;
     Ok(vec![with_password, disabled, practice(bench).await?])
 }
 
 /// Blocks of one hundred on one directory that grows: raw, ours, ours, raw, and so on, so that neither has the smaller
 /// directory.
-async fn samba(stand: &mut Stand, raw: &Raw, account: Account, least: f64, mode: Mode) -> anyhow::Result<Figure> {
+async fn samba(stand: &mut Stand, raw: &Raw, account: Account, goal: Goal, mode: Mode) -> anyhow::Result<Figure> {
     let block = mode.pick(100, 10);
-    let shape = raw.sweep_adds(account, block, |number| stand.take(number)).await?;
+    let shape = raw.sweep_adds(account, mode, |number| stand.take(number)).await?;
     // Once without a clock, as the sweep was for the raw driver.
     let warm = block_of_ours(stand, account, block).await?;
     compare(raw, warm.0, stand.take(1).start, account).await?;
@@ -57,7 +59,7 @@ async fn samba(stand: &mut Stand, raw: &Raw, account: Account, least: f64, mode:
         value: ours.rate(),
         unit: "records/s",
         limit: Some(limit.rate()),
-        goal: Some(Goal::new(On::Ratio, By::AtLeast, least)),
+        goal: Some(goal),
         directory: Some(stand.directory()),
         store: Some(stand.store.clone()),
         n: ours.number(),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::feed::{Template, people};
 use super::report::{Blocks, By, Figure, Goal, Mode, On};
 
-const GOAL: Goal = Goal::new(On::Value, By::AtLeast, 100_000.0);
+pub(super) const GOAL: Goal = Goal::new(On::Value, By::AtLeast, 100_000.0);
 
 pub(super) fn run(mode: Mode) -> anyhow::Result<Vec<Figure>> {
     let prepared = prepared()?;

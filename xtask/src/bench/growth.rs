@@ -18,7 +18,7 @@ const RUNS: u32 = 4;
 
 /// In which order the records are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     Feed,
     Random,
 }
@@ -95,7 +95,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Against the cost at the smallest size.
-fn goal(order: Order) -> Goal {
+pub(super) fn goal(order: Order) -> Goal {
     Goal::new(On::Ratio, By::AtMost, if order == Order::Feed { 1.1 } else { 1.5 })
 }
 

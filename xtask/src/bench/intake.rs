@@ -10,8 +10,8 @@ use super::stand::Stand;
 use super::{Bench, Stage};
 use crate::lab::Kind;
 
-const RATE: Goal = Goal::new(On::Value, By::AtLeast, 20_000.0);
-const P99_MS: Goal = Goal::new(On::Value, By::Below, 50.0);
+pub(super) const RATE: Goal = Goal::new(On::Value, By::AtLeast, 20_000.0);
+pub(super) const P99_MS: Goal = Goal::new(On::Value, By::Below, 50.0);
 /// Windows of a flood: its runs.
 const WINDOWS: u32 = 6;
 

@@ -5,8 +5,9 @@ use super::report::{By, Figure, Goal, On};
 use super::{Bench, Stage, usage};
 use crate::lab::Kind;
 
-const SERVICE_MIB: f64 = 256.0;
-const AGENT_MIB: f64 = 64.0;
+/// In MiB.
+pub(super) const SERVICE: Goal = Goal::new(On::Value, By::AtMost, 256.0);
+pub(super) const AGENT: Goal = Goal::new(On::Value, By::AtMost, 64.0);
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     let number = bench.mode.pick(100_000, 300);
@@ -17,16 +18,16 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     };
     eprintln!("memory: {number} people uploaded and created in {:.1} s", time.as_secs_f64());
     let pids = stand.lab.shown.pids.clone();
-    let agents = pids.agents.iter().map(|pid| ("agent", *pid, AGENT_MIB));
+    let agents = pids.agents.iter().map(|pid| ("agent", *pid, AGENT));
     let mut figures = Vec::new();
-    for (what, pid, most) in std::iter::once(("service", pids.service, SERVICE_MIB)).chain(agents) {
+    for (what, pid, goal) in std::iter::once(("service", pids.service, SERVICE)).chain(agents) {
         figures.push(Figure {
             name: "memory",
             case: what.to_owned(),
             value: mib(usage::peak_kib(pid)?),
             unit: "MiB",
             limit: None,
-            goal: Some(Goal::new(On::Value, By::AtMost, most)),
+            goal: Some(goal),
             directory: Some(stand.directory()),
             store: Some(stand.store.clone()),
             n: number,

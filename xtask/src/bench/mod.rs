@@ -214,6 +214,48 @@ mod tests {
         assert_eq!(ALL.len() + 1, Name::value_variants().len());
     }
 
+    /// The page's targets are those that figures are held against.
+    #[test]
+    fn the_page_tells_the_targets() {
+        let told = |goal: report::Goal, unit: &str| {
+            let by = match goal.by {
+                report::By::AtLeast => "≥",
+                report::By::AtMost => "≤",
+                report::By::Below => "<",
+            };
+            match goal.on {
+                report::On::Value => {
+                    let figure: u64 = format!("{}", goal.figure).parse().unwrap();
+                    format!("{by} {}{unit}", crate::generate::grouped(figure))
+                }
+                report::On::Ratio => format!("ratio {by} {:.2}", goal.figure),
+            }
+        };
+        let (feed, random) = (growth::goal(growth::Order::Feed), growth::goal(growth::Order::Random));
+        let expected = [
+            ("intake", vec![told(intake::RATE, "/s"), told(intake::P99_MS, " ms"), "shown".to_owned()]),
+            ("evaluate", vec![told(evaluate::GOAL, "/s")]),
+            ("create", vec![told(create::WITH_PASSWORD, ""), told(create::DISABLED, ""), told(create::PRACTICE, "/s")]),
+            ("unchanged", vec![told(unchanged::GOAL, "")]),
+            ("growth", vec![format!("feed order {}, random {}", told(feed, ""), told(random, ""))]),
+            ("memory", vec![format!("{}, {}", told(memory::SERVICE, " MiB"), told(memory::AGENT, " MiB"))]),
+            ("urgent", vec![told(urgent::GOAL, " ms")]),
+            ("start", vec![told(start::GOAL, " ms")]),
+        ];
+        let page = include_str!("../../../docs/performance.md");
+        let (_, rest) = page.split_once("| name | what is measured | target |\n|---|---|---|\n").unwrap();
+        let mut found: Vec<(&str, Vec<String>)> = Vec::new();
+        for row in rest.lines().map_while(|line| line.strip_prefix('|')?.strip_suffix(" |")) {
+            let (name, row) = row.split_once('|').unwrap();
+            // A row without a name is one more line of the benchmark above.
+            if let Some(name) = name.trim().strip_prefix('`').and_then(|name| name.strip_suffix('`')) {
+                found.push((name, Vec::new()));
+            }
+            found.last_mut().unwrap().1.push(row.rsplit_once(" | ").unwrap().1.to_owned());
+        }
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn the_command_line() {
         let args = Args::try_parse_from(["bench", "growth", "--stored", "10000,1000000", "--json"]).unwrap();

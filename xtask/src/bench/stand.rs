@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::drive::{self, Target, Uploader};
 use super::feed::{Record, Template};
-use super::usage::Usage;
+use super::usage::{self, Usage};
 use crate::lab::state::{Lab, Role};
 use crate::lab::{self, Kind};
 
@@ -107,8 +107,11 @@ impl Stand {
         std::iter::once(pids.service).chain(pids.agents.iter().copied()).collect()
     }
 
+    /// Of service, agent and the lab's own database server.
     pub(super) fn usage(&self) -> anyhow::Result<Usage> {
-        Usage::of(&self.pids())
+        let server = self.lab.processes.iter().filter(|process| process.role == Role::Postgres);
+        let server: Vec<u32> = server.map(|process| process.pid).collect();
+        Usage::of(&[self.pids(), usage::with_children(&server)?].concat())
     }
 
     /// Sends SIGKILL to the service and starts it again; gives the moment before the start.

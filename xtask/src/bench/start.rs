@@ -11,7 +11,7 @@ use super::report::{By, Figure, Goal, On, ms, spread_ms};
 use super::{Bench, Stage};
 use crate::lab::Kind;
 
-const GOAL: Goal = Goal::new(On::Value, By::Below, 1_000.0);
+pub(super) const GOAL: Goal = Goal::new(On::Value, By::Below, 1_000.0);
 /// How often the service is asked; a refused connection costs next to nothing.
 const POLL: Duration = Duration::from_millis(2);
 const READY_MAX: Duration = Duration::from_mins(1);

@@ -6,13 +6,13 @@ use anyhow::bail;
 
 use super::feed::{Record, people};
 use super::raw::{Account, Known, Raw, Shape};
-use super::report::{Blocks, By, Figure, Goal, On};
+use super::report::{Blocks, By, Figure, Goal, Mode, On};
 use super::stand::{Stand, check_ends};
 use super::{Bench, Stage, usage};
 use crate::lab::Kind;
 use crate::lab::state::Role;
 
-const GOAL: Goal = Goal::new(On::Ratio, By::AtLeast, 1.0);
+pub(super) const GOAL: Goal = Goal::new(On::Ratio, By::AtLeast, 1.0);
 /// How the service says that nothing had to be written.
 const UNCHANGED: &str = "skipped/RedundantExport";
 
@@ -34,7 +34,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     let known = Arc::new(raw.known(numbers).await?);
 
     pin(stand)?;
-    let found = alternate(stand, &raw, &feed, &known, mode.pick(6, 2)).await;
+    let found = alternate(stand, &raw, &feed, &known, mode).await;
     // What comes after this benchmark has all cores again, whatever became of it.
     usage::pin(&[std::process::id()], &format!("0-{}", cores - 1))?;
     let (ours, limit) = found?;
@@ -59,14 +59,14 @@ async fn alternate(
     raw: &Raw,
     feed: &[Record],
     known: &Arc<Vec<Known>>,
-    rounds: u32,
+    mode: Mode,
 ) -> anyhow::Result<(Blocks, Blocks)> {
     let number = u32::try_from(feed.len())?;
-    let reading = raw.sweep_reads(known).await?;
+    let reading = raw.sweep_reads(known, mode).await?;
     // Once without a clock; from here on nothing may be left to write.
     stand.run(feed, UNCHANGED).await?;
     let (mut ours, mut limit) = (Blocks::default(), Blocks::default());
-    for round in 0..rounds {
+    for round in 0..mode.pick(6, 2) {
         for is_raw in if round % 2 == 0 { [true, false] } else { [false, true] } {
             if is_raw {
                 limit.push(number, raw.read(reading, known).await?);

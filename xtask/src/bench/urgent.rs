@@ -18,7 +18,7 @@ use super::{Bench, Stage};
 use crate::lab::state::Shown;
 use crate::lab::{DirectoryClient, Kind};
 
-const GOAL: Goal = Goal::new(On::Value, By::Below, 1_000.0);
+pub(super) const GOAL: Goal = Goal::new(On::Value, By::Below, 1_000.0);
 /// Between two looks into the directory.
 const LOOK: Duration = Duration::from_millis(5);
 /// A disable that takes longer is an error.

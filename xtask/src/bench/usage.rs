@@ -11,7 +11,7 @@ const TICK_US: u64 = 10_000;
 /// Sums over processes since their start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// User and system time of all threads, those that ended included.
+    /// User and system time of all threads, and of children that ended.
     pub(super) cpu_us: u64,
     /// `write_bytes`: bytes that the process caused to be sent to the storage layer. Pages that were removed before
     /// they were written out count all the same. A memory file system counts nothing.
@@ -59,12 +59,11 @@ pub(super) fn descriptors(pid: u32) -> anyhow::Result<usize> {
     Ok(std::fs::read_dir(&path).context(path)?.count())
 }
 
-/// utime and stime. The name may hold spaces and brackets: fields count from behind its last bracket.
+/// utime, stime, cutime and cstime. The name may hold spaces and brackets: fields count from behind its last bracket.
 fn cpu_us(stat: &str) -> Option<u64> {
     let rest = stat.rsplit_once(')')?.1;
-    let mut fields = rest.split_whitespace().skip(11).map(str::parse::<u64>);
-    let (user, system) = (fields.next()?.ok()?, fields.next()?.ok()?);
-    Some((user + system) * TICK_US)
+    let times: Vec<u64> = rest.split_whitespace().skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    (times.len() == 4).then(|| times.iter().sum::<u64>() * TICK_US)
 }
 
 /// The number behind `name:`.
@@ -75,8 +74,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 /// Lets processes, with all their threads and children, run on these cores alone (taskset(1)'s list).
 pub(super) fn pin(pids: &[u32], cores: &str) -> anyhow::Result<()> {
-    let parents = parents()?;
-    for pid in family(pids, &parents) {
+    for pid in with_children(pids)? {
         let out =
             Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", cores, &pid.to_string()]).output()?;
         // A child that served one connection may be gone.
@@ -85,6 +83,11 @@ pub(super) fn pin(pids: &[u32], cores: &str) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// These processes and all below them, now.
+pub(super) fn with_children(pids: &[u32]) -> anyhow::Result<Vec<u32>> {
+    Ok(family(pids, &parents()?))
 }
 
 /// Every process and its parent.
@@ -117,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says() {
-        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 4 0 1000 1 1";
-        assert_eq!(cpu_us(stat), Some(2_000_000));
+        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 7 3 20 0 4 0 1000 1 1";
+        assert_eq!(cpu_us(stat), Some(2_100_000));
         assert_eq!(cpu_us("42 (a) S 1"), None);
         let io = "rchar: 1\nwchar: 2\nread_bytes: 3\nwrite_bytes: 4096\ncancelled_write_bytes: 5\n";
         assert_eq!(field(io, "write_bytes"), Some(4096));

@@ -21,6 +21,7 @@ use crate::files;
 use crate::upload::read::{self, Operation};
 use mapping::Mapping;
 use problem::{Place, Problems};
+use rows::Table;
 
 /// How a CSV file is read. Any of these says that the file is CSV; so does a name that ends in `.csv` or `.tsv`.
 #[derive(Args, Clone, Debug, Default)]
@@ -74,8 +75,9 @@ pub(crate) struct Read {
 /// Reads a file as the options and its mapping say.
 pub(crate) fn operations(file: &Path, options: &CsvOptions) -> Result<Read, Error> {
     let mapping = options.mapping.as_deref().map(load_mapping).transpose()?;
-    let bytes = files::read(file)?;
-    read(&bytes, options, mapping).map_err(|message| Error::Content { path: file.to_owned(), message })
+    // One byte more shows that there is more.
+    let bytes = files::read_start(file, limits::CSV_FILE_BYTES_MAX + 1)?;
+    read(bytes, options, mapping).map_err(|message| Error::Content { path: file.to_owned(), message })
 }
 
 fn load_mapping(path: &Path) -> Result<Mapping, Error> {
@@ -85,16 +87,16 @@ fn load_mapping(path: &Path) -> Result<Mapping, Error> {
     Mapping::parse(&text).map_err(fail)
 }
 
-fn read(bytes: &[u8], options: &CsvOptions, mapping: Option<Mapping>) -> Result<Read, String> {
+fn read(bytes: Vec<u8>, options: &CsvOptions, mapping: Option<Mapping>) -> Result<Read, String> {
     if bytes.len() > limits::CSV_FILE_BYTES_MAX {
-        let (found, max) = (bytes.len(), limits::CSV_FILE_BYTES_MAX);
-        return Err(format!("it has {found} bytes; at most {max} are read: send it in parts"));
+        return Err(format!("it has more than {} bytes: send it in parts", limits::CSV_FILE_BYTES_MAX));
     }
     let encoding = options.encoding.or(mapping.as_ref().and_then(|mapping| mapping.encoding));
-    let decoded = decode::text(bytes, encoding)?;
+    let decoded = decode::text(&bytes, encoding)?;
+    // As large as the text, which is all that is needed from here on.
+    drop(bytes);
     let separator = options.separator.or(mapping.as_ref().and_then(|mapping| mapping.separator));
-    let mut problems = Problems::default();
-    let Some(table) = rows::read(&decoded.text, separator, &mut problems)? else {
+    let Some(mut table) = Table::open(&decoded.text, separator)? else {
         return Ok(Read { operations: Vec::new(), note: "it has no rows".to_owned() });
     };
     let mapping = match mapping {
@@ -102,10 +104,10 @@ fn read(bytes: &[u8], options: &CsvOptions, mapping: Option<Mapping>) -> Result<
         None => Mapping::of_header(&table.header)?,
     };
     let bound = mapping.bind(&table.header)?;
-    let mut operations = Vec::new();
+    let (mut operations, mut problems) = (Vec::new(), Problems::default());
     let mut first_row: HashMap<String, usize> = HashMap::new();
-    for row in &table.rows {
-        let Some(made) = record::of_row(row, &bound, &table.header, &mapping, &mut problems) else { continue };
+    while let Some(row) = table.next_row(&mut problems)? {
+        let Some(made) = record::of_row(&row, &bound, &table.header, &mapping, &mut problems) else { continue };
         if let Some(earlier) = first_row.insert(fold(&made.external_id), row.number) {
             let place = Place::cell(row.number, bound.external_id_header(&table.header));
             let id = problem::shown(&made.external_id);

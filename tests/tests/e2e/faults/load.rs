@@ -127,7 +127,7 @@ impl<'a> Load<'a> {
                     json!({ ENTERPRISE: { "division": division } })
                 }
                 4 => json!({ "active": false }),
-                5 | 6 => json!({ "active": true, "displayName": format!("Person {number}") }),
+                5 | 6 => json!({ "active": true, "displayName": format!("Person {number} {}", id(*at)) }),
                 // What was sent last is sent again.
                 _ => continue,
             };

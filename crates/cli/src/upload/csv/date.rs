@@ -2,6 +2,9 @@
 
 use jiff::civil::{Date, DateTime};
 
+/// No file is about people of an earlier year: `yyyy` would take the `26` of `01.03.26`, and the year would be 26.
+const YEAR_MIN: i16 = 1_000;
+
 /// Pattern letters, the longer ones first, and what they are for `strptime`.
 const LETTERS: &[(&str, &str)] = &[
     ("yyyy", "%Y"),
@@ -17,6 +20,12 @@ const LETTERS: &[(&str, &str)] = &[
     ("mm", "%M"),
     ("ss", "%S"),
 ];
+
+/// All pattern letters, as messages name them.
+pub(crate) fn letters() -> String {
+    let all: Vec<&str> = LETTERS.iter().map(|(letters, _)| *letters).collect();
+    all.join(" ")
+}
 
 /// A pattern, checked.
 #[derive(Clone, Debug)]
@@ -42,7 +51,7 @@ impl DatePattern {
                 has_day |= letters.starts_with('d');
                 has_time |= letters.starts_with('H');
             } else if first.is_alphabetic() {
-                return Err(format!("'{first}' is no pattern letter; there are yyyy yy MMMM MMM MM M dd d HH H mm ss"));
+                return Err(format!("'{first}' is no pattern letter; there are {}", letters()));
             } else {
                 if first == '%' {
                     format.push('%');
@@ -62,10 +71,13 @@ impl DatePattern {
     /// The value in RFC 3339's form: `2026-03-01`, or with a time of day `2026-03-01T07:30:00`.
     pub(crate) fn read(&self, value: &str) -> Result<String, String> {
         let read = if self.has_time {
-            DateTime::strptime(&self.format, value).map(|at| at.to_string())
+            DateTime::strptime(&self.format, value).ok().map(|at| (at.year(), at.to_string()))
         } else {
-            Date::strptime(&self.format, value).map(|day| day.to_string())
+            Date::strptime(&self.format, value).ok().map(|day| (day.year(), day.to_string()))
         };
-        read.map_err(|_| format!("is no date in the form {}", self.written))
+        match read {
+            Some((YEAR_MIN.., text)) => Ok(text),
+            _ => Err(format!("is no date in the form {}", self.written)),
+        }
     }
 }

@@ -19,9 +19,13 @@ pub(crate) fn text(bytes: &[u8], given: Option<&'static Encoding>) -> Result<Dec
         Some(encoding) => encoding,
         None => detect(bytes)?,
     };
-    let bytes = match Encoding::for_bom(bytes) {
-        Some((mark, length)) if mark == encoding => bytes.get(length..).unwrap_or_default(),
-        _ => bytes,
+    let is_utf_16 = |encoding| encoding == UTF_16LE || encoding == UTF_16BE;
+    let (encoding, bytes) = match Encoding::for_bom(bytes) {
+        // The label `utf-16` means the little-endian one: which of the two it is, the mark knows better.
+        Some((mark, length)) if mark == encoding || (is_utf_16(mark) && is_utf_16(encoding)) => {
+            (mark, bytes.get(length..).unwrap_or_default())
+        }
+        _ => (encoding, bytes),
     };
     let text = decode(bytes, encoding)?;
     Ok(Decoded { text, encoding })

@@ -148,8 +148,9 @@ impl Mapping {
         let all: Vec<_> =
             all.chain(self.fixed.iter().map(|(target, _)| (target, "a fixed value".to_owned()))).collect();
         for (at, (target, name)) in all.iter().enumerate() {
-            if let Some((_, other)) = all.iter().skip(at + 1).find(|(other, _)| other == target) {
-                return Err(format!("{name} and {other} fill the same attribute: leave one out"));
+            let clash = |(other, its_name): &(&Target, String)| target.clash(other).map(|why| (its_name.clone(), why));
+            if let Some((other, why)) = all.iter().skip(at + 1).find_map(clash) {
+                return Err(format!("{name} and {other} {why}"));
             }
         }
         let mut headers: Vec<String> = self.rules.iter().map(|rule| fold(rule.header.trim())).collect();

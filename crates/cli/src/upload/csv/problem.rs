@@ -22,8 +22,7 @@ impl Place {
 /// Everything found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    /// Row and text.
-    shown: Vec<(usize, String)>,
+    shown: Vec<String>,
     count: usize,
 }
 
@@ -32,15 +31,13 @@ impl Problems {
         self.count += 1;
         if self.shown.len() < limits::CSV_PROBLEMS_SHOWN_MAX {
             let column = place.column.map(|name| format!(", column {}", shown(&name))).unwrap_or_default();
-            self.shown.push((place.row, format!("row {}{column}: {}", place.row, text.as_ref())));
+            self.shown.push(format!("row {}{column}: {}", place.row, text.as_ref()));
         }
     }
 
     /// `Err` with all of them, where there are any.
-    pub(crate) fn into_result(mut self) -> Result<(), String> {
-        // Rows are looked at more than once.
-        self.shown.sort_by_key(|(row, _)| *row);
-        let shown: Vec<String> = self.shown.into_iter().map(|(_, text)| text).collect();
+    pub(crate) fn into_result(self) -> Result<(), String> {
+        let shown = self.shown;
         match (self.count, shown.first()) {
             (0, _) | (_, None) => Ok(()),
             (1, Some(only)) => Err(format!("{only}. Nothing was sent")),

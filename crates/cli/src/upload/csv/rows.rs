@@ -18,43 +18,53 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Table {
+/// A header, and the rows below it, one at a time: a file may be large.
+pub(crate) struct Table<'a> {
     /// Trimmed names.
     pub(crate) header: Vec<String>,
-    pub(crate) rows: Vec<Row>,
     pub(crate) separator: u8,
+    records: Records<'a>,
 }
 
-/// `None` where there is not even a header.
-pub(crate) fn read(text: &str, given: Option<u8>, problems: &mut Problems) -> Result<Option<Table>, String> {
-    // Spreadsheets write and obey a first line such as `sep=;`.
-    let (hint, rest) = separator_line(text);
-    let separator = given.or(hint).unwrap_or_else(|| likeliest(rest));
-    let mut records = Records::new(text, rest, separator);
-    let Some((_, header)) = records.next()? else { return Ok(None) };
-    let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    check_header(&header)?;
-    let mut rows = Vec::new();
-    while let Some((number, cells)) = records.next()? {
-        if cells.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
+impl<'a> Table<'a> {
+    /// `None` where there is not even a header.
+    pub(crate) fn open(text: &'a str, given: Option<u8>) -> Result<Option<Self>, String> {
+        // Spreadsheets write and obey a first line such as `sep=;`.
+        let (hint, rest) = separator_line(text);
+        let separator = given.or(hint).unwrap_or_else(|| likeliest(rest));
+        let mut records = Records::new(text, rest, separator);
+        let Some((number, header)) = records.next()? else { return Ok(None) };
+        if records.quotes()? == Quotes::Amid {
+            return Err(format!("row {number}: {QUOTE_AMID}"));
         }
-        if cells.len() != header.len() {
-            let (found, wanted) = (cells.len(), header.len());
-            let why = "a value that holds the separator needs quotes";
-            problems.add(Place::row(number), format!("{found} fields where the header has {wanted}; {why}"));
-            continue;
-        }
-        let row = Row { number, cells };
-        if check_cells(&row, &header, problems) {
-            rows.push(row);
-        }
+        let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        check_header(&header)?;
+        Ok(Some(Self { header, separator, records }))
     }
-    if records.last_quote_is_open() {
-        return Err(format!("row {}: a quote is opened and never closed. Nothing was sent", records.number));
+
+    /// The next row that can be used; what is wrong with those that cannot is added.
+    pub(crate) fn next_row(&mut self, problems: &mut Problems) -> Result<Option<Row>, String> {
+        while let Some((number, cells)) = self.records.next()? {
+            if self.records.quotes()? == Quotes::Amid {
+                problems.add(Place::row(number), QUOTE_AMID);
+                continue;
+            }
+            if cells.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            if cells.len() != self.header.len() {
+                let (found, wanted) = (cells.len(), self.header.len());
+                let why = "a value that holds the separator needs quotes";
+                problems.add(Place::row(number), format!("{found} fields where the header has {wanted}; {why}"));
+                continue;
+            }
+            let row = Row { number, cells };
+            if check_cells(&row, &self.header, problems) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
-    Ok(Some(Table { header, rows, separator }))
 }
 
 fn check_header(header: &[String]) -> Result<(), String> {
@@ -179,22 +189,41 @@ impl<'a> Records<'a> {
         Ok(Some((self.number, cells)))
     }
 
-    /// Whether the text ends inside quotes: the reader takes the end of the file for the closing one.
-    fn last_quote_is_open(&self) -> bool {
+    /// How the quotes of the record read last stand. The reader is lenient: it takes text behind a closing quote for a
+    /// part of the value, and the end of the file for a closing quote. Either may have swallowed the row below.
+    fn quotes(&self) -> Result<Quotes, String> {
+        let end = usize::try_from(self.reader.position().byte()).unwrap_or(self.text.len());
+        let ends_field = |byte: &u8| *byte == self.separator || matches!(*byte, b'\r' | b'\n');
+        let is_blank = |byte: &u8| matches!(*byte, b' ' | b'\t') && !ends_field(byte);
         let (mut open, mut at_start) = (false, true);
-        let mut bytes = self.text.as_bytes()[self.start..].iter().peekable();
+        let mut bytes = self.text.as_bytes().get(self.start..end).unwrap_or_default().iter();
         while let Some(byte) = bytes.next() {
             match (*byte, open) {
-                (b'"', true) if bytes.peek() == Some(&&b'"') => _ = bytes.next(),
-                (b'"', true) => open = false,
+                (b'"', true) if bytes.as_slice().first() == Some(&b'"') => _ = bytes.next(),
+                (b'"', true) if bytes.clone().find(|byte| !is_blank(byte)).is_none_or(ends_field) => open = false,
+                (b'"', true) => return Ok(Quotes::Amid),
                 (b'"', false) if at_start => open = true,
                 _ => {}
             }
-            at_start = !open && (*byte == self.separator || matches!(*byte, b'\r' | b'\n'));
+            at_start = !open && ends_field(byte);
         }
-        open
+        if open {
+            return Err(format!("row {}: a quote is opened and never closed. Nothing was sent", self.number));
+        }
+        Ok(Quotes::Paired)
     }
 }
+
+/// How the quotes of a record stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quotes {
+    Paired,
+    /// Behind a closing quote the value goes on.
+    Amid,
+}
+
+const QUOTE_AMID: &str = "a quote ends a value, and more of it follows; a quote inside a value is written twice, and one \
+                          that is opened is closed";
 
 struct Blank {
     bytes: usize,

@@ -104,6 +104,19 @@ impl Target {
         matches!(self.steps.as_slice(), [Step::Member(name)] if name == "externalId")
     }
 
+    /// Why a record cannot hold both. Names have no case (RFC 7643 2.1).
+    pub(crate) fn clash(&self, other: &Self) -> Option<&'static str> {
+        let mut steps = self.steps.iter().zip(&other.steps);
+        match steps.find(|(one, other)| one != other) {
+            None if self.steps.len() == other.steps.len() => Some("fill the same attribute: leave one out"),
+            None => Some("fill an attribute and a part of it: leave one out"),
+            Some((Step::Member(one), Step::Member(other))) if fold(one) == fold(other) => {
+                Some("spell one name in two ways, and names have no case: write the same attribute alike once")
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Puts a value into a record.
     pub(crate) fn put(&self, record: &mut Map<String, Value>, value: Value) {
         put(record, &self.steps, value);

@@ -8,7 +8,7 @@ const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 fn read_with(bytes: &[u8], map: Option<&str>) -> Result<Read, String> {
     let mapping = map.map(|text| Mapping::parse(text).unwrap_or_else(|why| panic!("{text}: {why}")));
-    read(bytes, &CsvOptions::default(), mapping)
+    read(bytes.to_vec(), &CsvOptions::default(), mapping)
 }
 
 /// The records without `schemas`.
@@ -66,10 +66,17 @@ fn encodings() {
     }
     let given = |encoding, bytes: &[u8]| {
         let options = CsvOptions { encoding: Some(encoding), ..CsvOptions::default() };
-        read(bytes, &options, None).map(|read| records(&read)[0]["displayName"].clone())
+        read(bytes.to_vec(), &options, None).map(|read| records(&read)[0]["displayName"].clone())
     };
     assert_eq!(given(parse_encoding("latin1").unwrap(), &windows).unwrap(), "Jürgen Größe");
     assert_eq!(given(UTF_16BE, &utf_16(&marked, u16::to_be_bytes)).unwrap(), "Jürgen Größe");
+    // Of the two UTF-16s the mark decides: `utf-16` is a label of the little-endian one.
+    for label in ["utf-16", "utf-16le", "utf-16be"] {
+        for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let read = given(parse_encoding(label).unwrap(), &utf_16(&marked, to_bytes));
+            assert_eq!(read.unwrap(), "Jürgen Größe", "{label}");
+        }
+    }
     assert_eq!(given(WINDOWS_1252, text.as_bytes()).unwrap(), "JÃ¼rgen GrÃ¶ÃŸe", "what is said is done");
     assert!(given(encoding_rs::UTF_8, &windows).unwrap_err().contains("row 2"));
     // The mapping says it too, and the command line outweighs it.
@@ -113,10 +120,72 @@ fn separators_and_quotes() {
     // As spreadsheets end a file.
     check("externalId,title\nE-1,x\n,\n , \n", None, &json!([{ "externalId": "E-1", "title": "x" }]));
     let options = CsvOptions { separator: Some(parse_separator(":").unwrap()), ..CsvOptions::default() };
-    assert_eq!(records(&read(b"externalId:title\nE-1:a,b", &options, None).unwrap())[0]["title"], "a,b");
+    assert_eq!(records(&read(b"externalId:title\nE-1:a,b".to_vec(), &options, None).unwrap())[0]["title"], "a,b");
     assert_eq!(parse_separator("TAB"), Ok(b'\t'));
     for wrong in ["", ",,", "\"", "x", "é", "\n"] {
         assert!(parse_separator(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn text_behind_a_closing_quote_is_refused_with_its_row() {
+    // The first one's quote is closed by the opening one of the next row, which would be lost.
+    let swallowed = "externalId;displayName;department\nE-1;Al;HR\nE-2;\"Bob;Sales\nE-3;\"Ann\";HR\n";
+    check_refused(swallowed, None, &["row 3", "written twice", "Nothing was sent"]);
+    let header = "externalId,title,displayName\n";
+    for row in
+        ["E-1,\"Bob \"The Boss\" Lee\",x", "E-1,\"a\"b,x", "E-1,x,\"a\" b", "E-1,x,\"\"\"a\" \"b\"", "\"E\" 1,x,y"]
+    {
+        check_refused(format!("{header}{row}"), None, &["row 2", "written twice"]);
+        check_refused(format!("{header}{row}\r\nE-2,x,y\r\n"), None, &["row 2", "written twice"]);
+    }
+    check_refused(format!("\"sum\" total,{header}"), None, &["row 1", "written twice"]);
+    // Beside the other problems, in the order of rows.
+    let two = "externalId,title\nE-1,\"a\"b\nE-2\n";
+    check_refused(two, None, &["2 problems, nothing was sent:\n  row 2: a quote", "\n  row 3: 1 fields"]);
+    // What looks alike and is right: quotes inside a value without quotes, doubled ones, blanks around quotes.
+    for (cell, expected) in [
+        ("5\" disk", "5\" disk"),
+        (" \"a\" b", "\"a\" b"),
+        ("\"a\"\"\"", "a\""),
+        ("\"a\" \t", "a"),
+        ("\"\"", ""),
+        ("\"a\n\"\"b\"\"\nc\"", "a\n\"b\"\nc"),
+    ] {
+        for end in ["", "\n", "\r\n"] {
+            let title = if expected.is_empty() { json!({}) } else { json!({ "title": expected }) };
+            let mut record = json!({ "externalId": "E-1" });
+            record.as_object_mut().unwrap().extend(title.as_object().unwrap().clone());
+            check(format!("externalId,title\nE-1,{cell}{end}"), None, &json!([record]));
+        }
+    }
+    let map = "separator = \"tab\"\n[columns]\nno = \"externalId\"\na = \"title\"\nb = \"displayName\"";
+    let expected = json!([{ "externalId": "E-1", "title": "a", "displayName": "b" }]);
+    check("no\ta\tb\nE-1\t\"a\"\t\"b\"\n", Some(map), &expected);
+}
+
+/// What the guide lists is what is known.
+#[test]
+fn the_guide_lists_every_header_and_pattern_letter() {
+    let guide = include_str!("../../../../../docs/guides/client.md");
+    assert!(guide.contains(&format!("`{}`", date::letters())), "{}", date::letters());
+    let (_, rest) = guide.split_once("| attribute | header |\n|---|---|\n").unwrap();
+    let bare = |name: &str| name.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
+    let table: Vec<(&str, Vec<String>)> = rest
+        .lines()
+        .map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .map(|(attribute, headers)| (attribute, headers.split([',', ';']).map(bare).collect()))
+        .collect();
+    for (names, path) in target::COMMON_NAMES {
+        let attribute = match *path {
+            "organization" | "manager" => "enterprise extension",
+            path => path.split(['.', '[']).next().unwrap(),
+        };
+        let (_, listed) = table.iter().find(|(told, _)| told.contains(attribute)).unwrap();
+        assert!(names.iter().all(|name| listed.iter().any(|told| told == name)), "{path}: {names:?} {listed:?}");
+    }
+    for name in table.iter().flat_map(|(_, names)| names) {
+        assert!(target::Target::of_header(name).is_some(), "{name}");
     }
 }
 
@@ -190,6 +259,10 @@ fn a_mapping_says_what_each_column_is() {
             "row 2, column 'state': 'gone' is neither true (a) nor false (t, left)",
         ],
     );
+    for (start, seen) in [("01.03.26", ""), ("01.03.926", ""), ("01.03.-2026", ""), ("", "3/9/26 at 07:30")] {
+        let text = format!("Personnel No;login;mail;boss;unit;start;seen;state\n1;a;;;S;{start};{seen};a\n");
+        check_refused(text, Some(&map), &["row 2", &format!("'{start}{seen}' is no date in the form")]);
+    }
     check_refused("Personnel No;login\n1;a\n", Some(&map), &["row 1", "'Mail'", "'Unit'", "there are: 'Personnel No'"]);
     let twice = "Personnel No;login;mail;boss;unit;start;seen;state;LOGIN\n";
     check_refused(twice, Some(&map), &["row 1", "'Login' 2 times"]);
@@ -242,6 +315,23 @@ fn mappings_that_cannot_be() {
     check_map_refused(&column("{ to = \"title\", date = \"dd'x\" }"), &["quote"]);
     check_map_refused(&format!("{id}no = \"title\"\n"), &["'no' is named twice"]);
     check_map_refused(&format!("{id}X = \"manager\"\n[fixed]\n\"manager.value\" = \"E\""), &["fixed value", "same"]);
+    for (one, other, why) in [
+        ("urn:x:U:badge", "urn:x:U:badge.number", "and a part of it"),
+        ("urn:x:U:badge.number", "urn:x:U:badge", "and a part of it"),
+        ("urn:x:U:badge", "urn:x:U:Badge", "in two ways"),
+        ("urn:x:U:badge", "urn:X:u:shoe", "in two ways"),
+        ("urn:x:U:badge.number", "urn:x:U:Badge.colour", "in two ways"),
+    ] {
+        check_map_refused(&format!("{id}X = \"{one}\"\nY = \"{other}\"\n"), &["column 'X' and column 'Y'", why]);
+    }
+    for (one, other) in [
+        ("urn:x:U:badge.number", "urn:x:U:badge.colour"),
+        ("urn:x:U:badge", "urn:x:U:badges"),
+        ("urn:x:U:badge", "urn:x:V:badge"),
+        ("emails[type eq \\\"work\\\"].value", "emails[type eq \\\"home\\\"].value"),
+    ] {
+        Mapping::parse(&format!("{id}X = \"{one}\"\nY = \"{other}\"\n")).unwrap();
+    }
     check_map_refused(&format!("{id}[fixed]\nexternalId = \"1\""), &["fixed.\"externalId\""]);
     check_map_refused(&format!("{id}[fixed]\ntitle = \" \""), &["fixed.\"title\"", "empty"]);
     check_map_refused(&format!("{id}[fixed]\nactive = \"?\""), &["fixed.\"active\"", "'?'"]);
@@ -288,13 +378,21 @@ fn hostile_files() {
     }
 }
 
+#[test]
+#[cfg(unix)]
+fn no_more_is_read_than_may_be() {
+    for (bytes_max, expected) in [(0, 0), (5, 5), (100_000, 100_000)] {
+        assert_eq!(files::read_start(Path::new("/dev/zero"), bytes_max).unwrap().len(), expected);
+    }
+}
+
 proptest::proptest! {
     /// Whatever is in a file, reading it ends with records or with words.
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
-        let _ = read(&bytes, &CsvOptions::default(), None);
+        let _ = read_with(&bytes, None);
         let with_header = [b"externalId,title\n".as_slice(), &bytes].concat();
-        let _ = read(&with_header, &CsvOptions::default(), None);
+        let _ = read_with(&with_header, None);
     }
 
     /// Any text that a cell may hold comes through quoting unchanged but for blanks around it.
