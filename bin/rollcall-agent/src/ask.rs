@@ -27,6 +27,10 @@ pub(crate) struct Doctor {
     /// An attribute that a job maps beside the default mapping; may be given several times.
     #[arg(long)]
     attribute: Vec<String>,
+    /// An attribute that a job matches by, to be looked at for an index; may be given several times. Those of the
+    /// default mapping where it is not given.
+    #[arg(long)]
+    matching: Vec<String>,
     /// Try the rights with a disabled account of the doctor's own, which is deleted again.
     #[arg(long)]
     write: bool,
@@ -75,13 +79,13 @@ fn dn(text: &str) -> Result<Dn, String> {
 impl Doctor {
     /// Prints what was found; 1 where something has to be mended.
     pub(crate) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let directory = LdapConnector::new(config, variable)?;
         let report = doctor::examine(&Options {
             config,
             proxy: Proxy::of(&config.service, variable)?,
-            directory: &directory,
+            directory: LdapConnector::new(config, variable),
             containers: self.container,
             attributes: self.attribute,
+            matching: self.matching,
             trial: if self.write { Trial::Real } else { Trial::Computed },
             clock: &SystemClock,
             random: &SystemRandom,

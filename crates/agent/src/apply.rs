@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Session, trouble, within};
 use crate::fence::{Fence, Permit};
 use crate::journal::{Intent, Journal, Record};
+use crate::policy::{Restricted, Rules};
 use crate::refusal::{Hunt, Next, is_about_a_value};
 use crate::{Error, fault, observe};
 
@@ -61,6 +62,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) session: &'a Session,
     pub(crate) fence: &'a Fence,
     pub(crate) epoch: Epoch,
+    pub(crate) policy: &'a Rules,
     pub(crate) random: &'a dyn Random,
     pub(crate) stop: &'a CancellationToken,
 }
@@ -80,7 +82,7 @@ impl Writer<'_> {
         loop {
             // Attempts before this one were refused: nothing is written yet.
             let Some(permit) = self.permit().await else { return Ok(Made::Over) };
-            journal.note_sent(intent.change)?;
+            journal.note_sent(intent.change, &self.session.root.invocation_id)?;
             fault::reached(KillPoint::BeforeLdapWrite);
             let answer = within(self.send(&write)).await;
             fault::reached(KillPoint::AfterLdapWrite);
@@ -192,7 +194,10 @@ impl Writer<'_> {
                 let taken = self.who_holds(write).await;
                 if matches!(taken, Some(("cn", _))) && names(write) && !tries.fallback_cn {
                     tries.fallback_cn = true;
-                    return Ok(reconcile::with_cn(write, &reconcile::fallback_cn(desired)));
+                    // To move may be allowed where to move under another name is not.
+                    let next = reconcile::with_cn(write, &reconcile::fallback_cn(desired));
+                    let Restricted { write, refusal, .. } = self.policy.apply(next, None);
+                    return write.ok_or(refusal);
                 }
                 Err(Some(conflict(failure, taken)))
             }

@@ -31,8 +31,8 @@ use rollcall_model::{Clock, Dn, Random};
 pub use report::{Check, Report, Verdict};
 pub use script::{Format, Script, print};
 
-use crate::config::{Config, PolicyAction};
-use crate::{LdapConnector, Proxy};
+use crate::config::Config;
+use crate::{Error, LdapConnector, Proxy};
 use needs::Needs;
 pub use needs::Removal;
 
@@ -47,11 +47,14 @@ pub enum Trial {
 pub struct Options<'a> {
     pub config: &'a Config,
     pub proxy: Option<Proxy>,
-    pub directory: &'a LdapConnector,
+    /// Made of `config`; what hindered that is a finding as any other.
+    pub directory: Result<LdapConnector, Error>,
     /// The containers that accounts live in; empty: those of the policy.
     pub containers: Vec<Dn>,
     /// Attributes that a job maps beside the default mapping.
     pub attributes: Vec<String>,
+    /// Attributes that jobs match by; empty: those of the default mapping.
+    pub matching: Vec<String>,
     pub trial: Trial,
     pub clock: &'a dyn Clock,
     pub random: &'a dyn Random,
@@ -78,7 +81,7 @@ pub async fn examine(options: &Options<'_>) -> Report {
         );
         return report;
     }
-    let needs = needs_of(options.config, &ground.schema, &containers, &options.attributes);
+    let needs = needs_of(options.config, &ground.schema, &options.attributes);
     let usable = rights::look(&mut report, &ground, &needs, &containers).await;
     if options.trial == Trial::Real {
         probe::try_out(&mut report, &ground, &needs, &usable, options.random).await;
@@ -96,16 +99,10 @@ fn containers(config: &Config, asked: &[Dn]) -> Vec<Dn> {
 }
 
 /// What the policy lets be done, and so has to be granted.
-fn needs_of(config: &Config, schema: &Schema, containers: &[Dn], extra: &[String]) -> Needs {
-    let may = |action| config.policy.actions.contains(&action);
-    let removal = match (may(PolicyAction::Delete), may(PolicyAction::Move) && containers.len() > 1) {
-        (true, _) => Removal::Deletes,
-        (false, true) => Removal::Moves,
-        (false, false) => Removal::Never,
-    };
+fn needs_of(config: &Config, schema: &Schema, extra: &[String]) -> Needs {
     let named = |names: &[String], name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
     let policy = &config.policy;
-    Needs::new(schema, removal, extra, |name| {
+    Needs::new(schema, &policy.actions, extra, |name| {
         !named(&policy.attributes_denied, name)
             && (policy.attributes_allowed.is_empty() || named(&policy.attributes_allowed, name))
     })

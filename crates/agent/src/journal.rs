@@ -21,11 +21,13 @@ use rollcall_model::desired::MatchRule;
 use rollcall_model::ids::{ChangeId, Epoch, ObjectGuid, PersonId, Version};
 use rollcall_model::outcome::{AppliedChange, Outcome};
 use rollcall_model::plan::Write;
+use rollcall_model::{Clock as _, Random as _};
 use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
 use crate::Error;
 use crate::files::{self, Appender};
+use crate::system::{SystemClock, SystemRandom};
 
 /// Length from which a journal without open records is emptied.
 const EMPTY_FROM_BYTES: u64 = 64 * 1024;
@@ -61,8 +63,12 @@ pub(crate) enum Record {
     Boot { boot: String },
     /// Replaces an earlier intent of the same change, which was refused.
     Intent { intent: Box<Intent> },
-    /// This write goes out now.
-    Sent { change: ChangeId },
+    /// This write goes out now, to the controller with this `invocationId` (earlier builds did not say).
+    Sent {
+        change: ChangeId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
     /// The directory's answer; a failed write is a result too.
     Result { change: Box<AppliedChange> },
     /// The object that an add made, read back.
@@ -82,6 +88,8 @@ pub(crate) struct Open {
     pub(crate) result: Option<AppliedChange>,
     /// It was handed to the connection, at least once.
     pub(crate) sent: bool,
+    /// `invocationId` of the controller that it was sent to, as far as that is noted.
+    pub(crate) to: Option<String>,
     /// Run of the operating system in which the intent was written.
     pub(crate) boot: Option<String>,
 }
@@ -106,14 +114,16 @@ impl State {
             Record::Boot { boot } => self.boot = Some(boot),
             Record::Intent { intent } => {
                 let sent = self.has_no_notes;
-                match self.find(intent.change) {
-                    Some(open) => (open.intent, open.sent) = (*intent, sent),
-                    None => self.open.push(Open { intent: *intent, result: None, sent, boot: self.boot.clone() }),
+                if let Some(open) = self.find(intent.change) {
+                    (open.intent, open.sent, open.to) = (*intent, sent, None);
+                } else {
+                    let boot = self.boot.clone();
+                    self.open.push(Open { intent: *intent, result: None, sent, to: None, boot });
                 }
             }
-            Record::Sent { change } => {
+            Record::Sent { change, to } => {
                 if let Some(open) = self.find(change) {
-                    open.sent = true;
+                    (open.sent, open.to) = (true, to);
                 }
             }
             Record::Found { change, guid } => {
@@ -158,7 +168,7 @@ impl State {
                 records.extend(open.boot.clone().map(|boot| Record::Boot { boot }));
             }
             records.push(Record::Intent { intent: Box::new(open.intent.clone()) });
-            records.extend(open.sent.then_some(Record::Sent { change: open.intent.change }));
+            records.extend(open.sent.then(|| Record::Sent { change: open.intent.change, to: open.to.clone() }));
             records.extend(open.result.clone().map(|change| Record::Result { change: Box::new(change) }));
         }
         if boot != self.boot.as_ref() {
@@ -211,12 +221,17 @@ impl Inner {
 impl Journal {
     /// Opens or makes the journal of a data folder. A torn tail is cut off.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        // Without a name of its own a run of the operating system is like no other.
-        let boot = files::read_text(Path::new(BOOT_ID)).ok();
-        Self::open_in(folder, boot.as_deref().map(str::trim))
+        let boot = files::read_text(Path::new(BOOT_ID));
+        if let Err(error) = &boot {
+            warn!(%error, "runs of the system cannot be told apart; after a crash all writes under way are looked up");
+        }
+        Self::open_in(folder, boot.ok().as_deref().map(str::trim))
     }
 
+    /// `boot`: the run of the operating system. Where it has no name this process is a run of its own: its notes are
+    /// to be believed while it lives, and no longer.
     pub(crate) fn open_in(folder: &Path, boot: Option<&str>) -> Result<Self, Error> {
+        let boot = boot.filter(|boot| !boot.is_empty()).map_or_else(process_name, str::to_owned);
         let path = folder.join("journal.jsonl");
         let (mut file, held) = Appender::open(&path)?;
         let (records, whole) = line::read(&held);
@@ -243,9 +258,8 @@ impl Journal {
         if is_new || inner.state.has_no_notes {
             inner.append(vec![Record::Format { format: FORMAT }])?;
         }
-        let boot = boot.unwrap_or_default();
-        if boot.is_empty() || inner.state.boot.as_deref() != Some(boot) {
-            inner.append(vec![Record::Boot { boot: boot.to_owned() }])?;
+        if inner.state.boot.as_ref() != Some(&boot) {
+            inner.append(vec![Record::Boot { boot }])?;
         }
         Ok(Self { inner: Mutex::new(inner) })
     }
@@ -256,14 +270,11 @@ impl Journal {
 
     /// Of the persons that `is_wanted`, the intents without a result whose writes may have been sent, and those whose
     /// surely were not. Of an earlier run of the operating system the notes and results may be lost that were not synced.
-    pub(crate) fn unsettled(&self, is_wanted: impl Fn(PersonId) -> bool) -> (Vec<Intent>, Vec<Intent>) {
+    pub(crate) fn unsettled(&self, is_wanted: impl Fn(PersonId) -> bool) -> (Vec<Open>, Vec<Open>) {
         let inner = self.lock();
-        let nameless = inner.state.boot.as_deref().is_none_or(str::is_empty);
-        let earlier = |open: &Open| nameless || open.boot.is_none() || open.boot != inner.state.boot;
+        let earlier = |open: &Open| open.boot.is_none() || open.boot != inner.state.boot;
         let unsettled = inner.state.open.iter().filter(|open| open.result.is_none() && is_wanted(open.intent.person));
-        let (sent, unsent): (Vec<&Open>, Vec<&Open>) = unsettled.partition(|open| open.sent || earlier(open));
-        let intents = |open: Vec<&Open>| open.into_iter().map(|open| open.intent.clone()).collect();
-        (intents(sent), intents(unsent))
+        unsettled.cloned().partition(|open| open.sent || earlier(open))
     }
 
     /// An add of ours for this person may still be made, late.
@@ -287,11 +298,11 @@ impl Journal {
         self.lock().append(records)
     }
 
-    /// Notes that a write is about to be sent, unless it says so already.
-    pub(crate) fn note_sent(&self, change: ChangeId) -> Result<(), Error> {
+    /// Notes that a write is about to be sent to a controller, by its `invocationId`, unless it says so already.
+    pub(crate) fn note_sent(&self, change: ChangeId, to: &str) -> Result<(), Error> {
         let mut inner = self.lock();
         match inner.state.find(change) {
-            Some(open) if !open.sent => inner.append(vec![Record::Sent { change }]),
+            Some(open) if !open.sent => inner.append(vec![Record::Sent { change, to: Some(to.to_owned()) }]),
             _ => Ok(()),
         }
     }
@@ -327,6 +338,11 @@ impl Journal {
         self.lock().file.end_rewrite(replaced);
         Ok(())
     }
+}
+
+/// A name that no other process has.
+fn process_name() -> String {
+    format!("process {}", SystemRandom.uuid_v7(SystemClock.now()))
 }
 
 #[cfg(test)]

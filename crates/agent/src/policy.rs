@@ -1,22 +1,12 @@
 //! The agent's own policy, obeyed whatever the service asks for: containers, attributes, actions, protected accounts.
 
+use rollcall_model::config::target;
 use rollcall_model::observed::{Entry, Observed, ObservedAccount};
 use rollcall_model::plan::{Action, Failure, Plan, PropertyChange, Verdict, Warning, Write, WriteRequest};
 use rollcall_model::{Code, Dn};
 
 use crate::apply::dn_of;
 use crate::config::{Policy, PolicyAction};
-
-/// Attributes that no policy can open: what makes an account privileged, and passwords.
-const NEVER_WRITTEN: &[&str] = &[
-    "admincount",
-    "iscriticalsystemobject",
-    "unicodepwd",
-    "userpassword",
-    "dbcspwd",
-    "ntsecuritydescriptor",
-    "member",
-];
 
 /// The policy, ready to be asked.
 #[derive(Clone, Debug)]
@@ -95,7 +85,7 @@ impl Rules {
         let mut left_out = Vec::new();
         match &mut write.request {
             WriteRequest::Add { attributes, .. } => attributes.retain(|own| {
-                let stays = own.mandatory || is_never_written(&own.name) || self.may_write(&own.name);
+                let stays = own.mandatory || !target::is_mappable(&own.name) || self.may_write(&own.name);
                 if !stays {
                     let new = own.values.clone();
                     left_out.push(PropertyChange { name: own.name.clone(), old: Vec::new(), new });
@@ -104,7 +94,7 @@ impl Rules {
             }),
             WriteRequest::Modify { changes, .. } if write.action == Action::Update => {
                 changes.retain(|own| {
-                    let stays = is_never_written(&own.name) || self.may_write(&own.name);
+                    let stays = !target::is_mappable(&own.name) || self.may_write(&own.name);
                     if !stays {
                         let (name, old, new) = (own.name.clone(), own.old.clone(), own.new.clone());
                         left_out.push(PropertyChange { name, old, new });
@@ -144,7 +134,7 @@ impl Rules {
         let (before, after) = places(write);
         for place in before.into_iter().chain([after]) {
             if !self.containers.is_empty() && !self.containers.iter().any(|container| place.is_within(container)) {
-                let attribute = rollcall_model::config::target::PARENT;
+                let attribute = target::PARENT;
                 let reason = format!(
                     "{place} lies outside the containers of the agent's policy; add its container to [policy] containers, \
                      or correct the job's container or mapping"
@@ -153,7 +143,7 @@ impl Rules {
             }
         }
         for name in attributes_of(write) {
-            if is_never_written(name) {
+            if !target::is_mappable(name) && !is_state(write.action, name) {
                 return refused(Some(name), format!("the agent never writes {name}; remove its mapping"));
             }
             if write.action == Action::Create && !self.may_write(name) {
@@ -181,8 +171,9 @@ pub(crate) fn left_out_warning(name: &str) -> Warning {
     }
 }
 
-fn is_never_written(name: &str) -> bool {
-    NEVER_WRITTEN.contains(&name.to_lowercase().as_str())
+/// Whether the attribute is the account's state, and the action about it: as an attribute it is never written.
+fn is_state(action: Action, name: &str) -> bool {
+    matches!(action, Action::Disable | Action::Enable) && name.eq_ignore_ascii_case("userAccountControl")
 }
 
 /// What the policy must allow for a write: moving and renaming at once takes both.

@@ -10,6 +10,7 @@ use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
 use rollcall_model::person::Link;
 use rollcall_model::plan::{Write, WriteRequest};
 use rollcall_model::{Clock, Random, limits};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::Error;
@@ -19,27 +20,39 @@ use crate::journal::{Intent, Journal, Open, Record};
 use crate::observe;
 
 /// Settles every intent without a result of the persons that `is_wanted`, none of whom has a write under way: it
-/// happened, or it is abandoned. `Ok(false)`: the directory gave no answer.
+/// happened, or it is abandoned. `Ok(false)`: the directory gave no answer, or the agent is being stopped.
 pub(crate) async fn settle(
     journal: &Journal,
     session: &Session,
     clock: &dyn Clock,
+    stop: &CancellationToken,
     is_wanted: impl Fn(PersonId) -> bool,
 ) -> Result<bool, Error> {
     // What was never sent may have been made by somebody else since; it is not for us to report.
     let (unsettled, unsent) = journal.unsettled(is_wanted);
     if !unsent.is_empty() {
-        journal.append([Record::Abandoned { changes: unsent.into_iter().map(|intent| intent.change).collect() }])?;
+        journal.append([Record::Abandoned { changes: unsent.into_iter().map(|open| open.intent.change).collect() }])?;
     }
-    // A write of a process that died, or of a connection that broke, may still be under way at the controller: what is
-    // not made yet is believed only at a second look.
-    let mut has_waited = false;
-    for intent in unsettled {
+    // A write of a process that died, or of a connection that broke, may still be under way at the controller, and one
+    // that went to another controller on its way to this one: what is not seen is believed only at a later look.
+    let mut waited_ms = 0;
+    for Open { intent, to, .. } in unsettled {
+        let is_elsewhere = to.is_some_and(|to| !to.eq_ignore_ascii_case(&session.root.invocation_id));
+        let patience_ms =
+            if is_elsewhere { limits::REPLICATION_WAIT_MS_MAX.unsigned_abs() } else { limits::LATE_WRITE_MS };
+        let is_delete = matches!(intent.write.request, WriteRequest::Delete { .. });
+        let is_sure = |entry: Option<&Entry>| {
+            // An account that is not here yet looks like one that is gone.
+            !(is_elsewhere && is_delete) && reconcile::happened(&intent.write, entry) == Happened::Yes
+        };
         // Neither silence nor a refused search settles anything; the next try may.
         let Ok(mut entry) = look(session, &intent).await else { return Ok(false) };
-        if !has_waited && reconcile::happened(&intent.write, entry.as_ref()) != Happened::Yes {
-            tokio::time::sleep(Duration::from_millis(limits::LATE_WRITE_MS)).await;
-            has_waited = true;
+        while waited_ms < patience_ms && !is_sure(entry.as_ref()) {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(false),
+                () = tokio::time::sleep(Duration::from_millis(limits::LATE_WRITE_MS)) => {}
+            }
+            waited_ms += limits::LATE_WRITE_MS;
             let Ok(again) = look(session, &intent).await else { return Ok(false) };
             entry = again;
         }

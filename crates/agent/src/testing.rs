@@ -334,7 +334,7 @@ impl Write for FakeDirectory {
         });
         let is_lost = begun?;
         self.set(|inner| {
-            inner.passwords.push(password.unwrap().expose_secret().to_owned());
+            inner.passwords.extend(password.map(|password| password.expose_secret().to_owned()));
             if inner.weak_passwords > 0 {
                 inner.weak_passwords -= 1;
                 return Err(refused(Code::PasswordRefused, None));

@@ -232,7 +232,7 @@ impl Worker {
         }
         while !shared.journal.state().open.is_empty() {
             let Some(session) = shared.session().await else { return Ok(()) };
-            if recover::settle(&shared.journal, &session, &*shared.clock, |_| true).await? {
+            if recover::settle(&shared.journal, &session, &*shared.clock, &shared.stop, |_| true).await? {
                 let outcomes = recover::interrupt(&shared.journal, &*shared.clock, &*shared.random, |_| true)?;
                 shared.report(outcomes).await?;
             } else {

@@ -14,7 +14,8 @@ pub fn cost(desired: &DesiredState) -> u32 {
     if desired.delete {
         return 1;
     }
-    let disable = desired.account == DesiredAccount::Disabled && desired.last_left_enabled != Some(false);
+    // However we left it: somebody may have enabled it since, and then it is disabled anew.
+    let disable = desired.account == DesiredAccount::Disabled;
     // An account that is linked for the first time is not moved away from where we put it, and nothing of it is
     // cleared.
     let linked = desired.link.as_ref().filter(|_| desired.extent == Extent::Everything);

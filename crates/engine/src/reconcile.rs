@@ -24,8 +24,15 @@ const ACCOUNT_CONTROL: &str = "userAccountControl";
 const ACCOUNT_DISABLE: u32 = 0x2;
 
 /// What planning looks at beside the attributes it may change.
-const ALWAYS_NEEDED: &[&str] =
-    &["admincount", "distinguishedname", "iscriticalsystemobject", "manager", "objectclass", "useraccountcontrol"];
+const ALWAYS_NEEDED: &[&str] = &[
+    "admincount",
+    "distinguishedname",
+    "iscriticalsystemobject",
+    "manager",
+    "objectclass",
+    "pwdlastset",
+    "useraccountcontrol",
+];
 
 /// Names shown where several accounts carry the matching value.
 const NAMED_MAX: usize = 5;
@@ -176,7 +183,7 @@ fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing
         dn = relocate(desired, entry, standing, plan);
         modify(desired, observed, entry, &dn, standing, plan);
     }
-    if entry.is_disabled() && enables(desired, standing, plan) {
+    if entry.is_disabled() && enables(desired, entry, standing, plan) {
         plan.writes.push(account_write(Action::Enable, entry, &dn, bits & !ACCOUNT_DISABLE));
     }
     if let Some(failure) = &desired.failure {
@@ -185,11 +192,13 @@ fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing
 }
 
 /// Semantics `enable`, for an account found disabled.
-fn enables(desired: &DesiredState, standing: Standing, plan: &mut Plan) -> bool {
+fn enables(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mut Plan) -> bool {
     match desired.account {
         DesiredAccount::Disabled => return false,
         DesiredAccount::Enabled => return true,
-        DesiredAccount::EnabledIfNewOrFirstLink if standing == Standing::FirstLink => return true,
+        DesiredAccount::EnabledIfNewOrFirstLink if standing == Standing::FirstLink => {
+            return desired.initial_password.is_generated() || has_password(entry);
+        }
         DesiredAccount::EnabledIfNewOrFirstLink | DesiredAccount::EnabledIfNew => {}
     }
     if standing == Standing::FirstLink || desired.last_left_enabled != Some(true) {
@@ -204,6 +213,12 @@ fn enables(desired: &DesiredState, standing: Standing, plan: &mut Plan) -> bool 
         text: Code::AccountFoundDisabled.reason().to_owned(),
     });
     false
+}
+
+/// Where a job gives no passwords, an account without one may be of its own making, found again after a crash: whoever
+/// sets the password enables it. `pwdLastSet` is 0 until then (and while the password has to be changed).
+fn has_password(entry: &Entry) -> bool {
+    entry.value("pwdLastSet").is_some_and(|time| time != "0")
 }
 
 fn account_write(action: Action, entry: &Entry, dn: &Dn, bits: u32) -> Write {

@@ -56,6 +56,47 @@ pub mod target {
     pub const MANAGER: &str = "manager";
     pub const SAM_ACCOUNT_NAME: &str = "sAMAccountName";
     pub const USER_PRINCIPAL_NAME: &str = "userPrincipalName";
+
+    /// Attributes that no mapping may name and no agent writes as one: they decide what an account is and may do, hold
+    /// its password, or are the directory's own.
+    pub const NEVER_MAPPABLE: &[&str] = &[
+        "unicodePwd",
+        "userPassword",
+        "dBCSPwd",
+        "userAccountControl",
+        "pwdLastSet",
+        "objectClass",
+        "objectCategory",
+        "objectGUID",
+        "objectSid",
+        "sIDHistory",
+        "distinguishedName",
+        "name",
+        "adminCount",
+        "isCriticalSystemObject",
+        "member",
+        "memberOf",
+        "primaryGroupID",
+        "uSNChanged",
+        "uSNCreated",
+        "whenCreated",
+        "whenChanged",
+        "nTSecurityDescriptor",
+    ];
+
+    /// Whether a mapping may name it: an LDAP display name outside [`NEVER_MAPPABLE`]. An OID, or a name with options,
+    /// is another spelling of an attribute (RFC 4512, 2.5), and none.
+    #[must_use]
+    pub fn is_mappable(name: &str) -> bool {
+        is_display_name(name) && !NEVER_MAPPABLE.iter().any(|never| never.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is written as LDAP display names are: a letter, then letters, digits and hyphens.
+    #[must_use]
+    pub fn is_display_name(name: &str) -> bool {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    }
 }
 
 /// What a `DELETE` operation does to the linked account.

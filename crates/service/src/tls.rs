@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::files::{self, Mode};
@@ -33,6 +34,8 @@ pub(crate) struct Loaded {
     /// SHA-256 of the certificate's DER, in hexadecimal, as browsers and `openssl x509 -fingerprint -sha256` have it but
     /// for the colons.
     pub(crate) fingerprint: String,
+    /// `notBefore`.
+    begins: Timestamp,
     /// `notAfter`.
     pub(crate) ends: Timestamp,
 }
@@ -41,7 +44,7 @@ pub(crate) struct Loaded {
 /// the certificate under it is made at every start and never stored.
 fn load(config: &Config, clock: &dyn Clock) -> Result<Loaded, Error> {
     let (certificates, key) = match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => (read_pem(certificate)?, read_pem(key)?),
+        (Some(certificate), Some(key)) => (read_pem(certificate)?, read_key(key)?),
         _ => development(config, clock)?,
     };
     load_pair(&certificates, &key)
@@ -65,31 +68,36 @@ fn load_pair(certificates: &[u8], key: &[u8]) -> Result<Loaded, Error> {
         .map_err(|error| Error::Tls(format!("tls.certificate and tls.key do not fit together: {error}")))?;
     // HTTP/1.1 alone: agents upgrade to WebSocket, and every published client speaks it.
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let (_, ends) = validity::of(&leaf)
+    let (begins, ends) = validity::of(&leaf)
         .ok_or_else(|| Error::Tls("tls.certificate: its period of validity cannot be read".to_owned()))?;
     let fingerprint = data_encoding::HEXLOWER.encode(&Sha256::digest(&leaf));
-    Ok(Loaded { config: Arc::new(server), fingerprint, ends })
+    Ok(Loaded { config: Arc::new(server), fingerprint, begins, ends })
 }
 
 fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
     files::read(path)?.ok_or_else(|| Error::Tls(format!("{} does not exist", path.display())))
 }
 
+/// The same of a key, which does not stay in memory.
+fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    read_pem(path).map(Zeroizing::new)
+}
+
 /// PEM of chain and key.
-fn development(config: &Config, clock: &dyn Clock) -> Result<(Vec<u8>, Vec<u8>), Error> {
+fn development(config: &Config, clock: &dyn Clock) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Error> {
     let failed = |error: rcgen::Error| Error::Tls(error.to_string());
     let folder = config.data.dir.join("tls");
     files::make_folder(&folder)?;
     let (ca_file, key_file) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
     let now = clock.now();
     let params = ca_params(now);
-    let stored = files::read(&ca_file)?.zip(files::read(&key_file)?);
+    let stored = files::read(&ca_file)?.zip(files::read(&key_file)?.map(Zeroizing::new));
     let (ca_pem, ca_key) = if let Some((pem, key)) = stored {
         (pem, KeyPair::from_pem(&String::from_utf8_lossy(&key)).map_err(failed)?)
     } else {
         let key = KeyPair::generate().map_err(failed)?;
         let pem = params.self_signed(&key).map_err(failed)?.pem().into_bytes();
-        files::write(&key_file, key.serialize_pem().as_bytes(), Mode::Secret)?;
+        files::write(&key_file, Zeroizing::new(key.serialize_pem()).as_bytes(), Mode::Secret)?;
         files::write(&ca_file, &pem, Mode::Public)?;
         (pem, key)
     };
@@ -111,7 +119,7 @@ fn development(config: &Config, clock: &dyn Clock) -> Result<(Vec<u8>, Vec<u8>),
     leaf.not_after = rcgen::date_time_ymd(end_y, end_m, end_d);
     let signed = leaf.signed_by(&leaf_key, &Issuer::new(params, ca_key)).map_err(failed)?;
     let chain = [signed.pem().into_bytes(), ca_pem].concat();
-    Ok((chain, leaf_key.serialize_pem().into_bytes()))
+    Ok((chain, Zeroizing::new(leaf_key.serialize_pem().into_bytes())))
 }
 
 /// The same at every start, so that a certificate signed later names its issuer rightly.

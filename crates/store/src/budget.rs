@@ -45,6 +45,9 @@ pub enum BudgetRest {
     Ended,
     /// It will be tried again: a release of it stands.
     TriedAgain,
+    /// Newer work of the person is out or held back: its grant and its release stand, and what was used counts beside
+    /// it.
+    Newer,
 }
 
 /// A job's budget as it stands.
@@ -61,20 +64,20 @@ pub struct BudgetState {
 /// Persistence of budgets.
 #[async_trait]
 pub trait Budgets: Send + Sync {
-    /// Grants what these persons could cost, in their order, as far as `limit` writes in 24 hours go; whoever does not
-    /// fit is held back. Released ones are admitted in any case, and cost nothing; so is who wants nothing, and is held
-    /// back no more.
+    /// Grants what these persons could cost, in their order, as far as the job's budget goes as it is set now; whoever
+    /// does not fit is held back. Released ones are admitted in any case, and cost nothing; so is who wants nothing,
+    /// and is held back no more.
     async fn grant(
         &self,
         lease: &Lease,
         job: &JobId,
         wanted: &[BudgetWanted],
         now: Timestamp,
-        limit: u32,
     ) -> Result<Fenced<Admission>, Error>;
 
     /// Takes outcomes into account and gives back what was granted and not used; as many of those who are held back
-    /// become due. Persons without a grant are settled already, or never needed one. A second time it changes nothing.
+    /// become due. Persons without a grant are settled already, or never needed one. A second time it changes nothing,
+    /// but that [`BudgetRest::Newer`] counts each time: rather twice than not at all.
     async fn settle(&self, lease: &Lease, settled: &[BudgetSettled], now: Timestamp) -> Result<Fenced<()>, Error>;
 
     /// Persons of a job who have a grant that is not settled, or are held back.
@@ -91,7 +94,4 @@ pub trait Budgets: Send + Sync {
         now: Timestamp,
         audit: &Audit,
     ) -> Result<i64, Error>;
-
-    /// Asks the budget anew for everyone who is held back: it was changed. How many there were.
-    async fn unstage(&self, tenant: TenantId, job: &JobId, now: Timestamp) -> Result<i64, Error>;
 }

@@ -22,6 +22,8 @@ pub struct OpenOperation {
     pub person: Option<PersonId>,
     pub version: Option<Version>,
     pub state: OperationState,
+    /// It came in the urgent lane, or came along with a later one of its person that did.
+    pub urgent: bool,
     /// [`crate::NewOperation::data`]; `None` where it was stored before there was one.
     pub data: Option<[u8; 16]>,
 }
@@ -35,7 +37,7 @@ pub struct PersonUpdate {
     pub due: Option<Timestamp>,
     /// Tries since the last success; sets the next wait.
     pub attempts: i32,
-    /// `active` false or DELETE is pending: before all others.
+    /// `active` false or DELETE is pending, or its sender called it urgent: before all others.
     pub urgent: bool,
     /// Why the last attempt failed, `None` after a success. `job retry` looks for permanent ones.
     pub last_code: Option<Code>,
@@ -46,6 +48,9 @@ pub struct PersonUpdate {
     pub quiet: Option<i64>,
     /// Of the record, for those who must not read it ([`RestingPerson`]). Stored by merges only.
     pub display_name: Option<String>,
+    /// The version under which the person last lost their account: outcomes of it and of older ones link them no more.
+    /// Stored by [`Work::break_link`] and with [`RecordBatch::unlinked`].
+    pub unlinked: Option<Version>,
 }
 
 /// A linked person of whom nothing is pending and nothing is wrong, with all that an operation with the same `data`

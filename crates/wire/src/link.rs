@@ -64,6 +64,8 @@ pub enum Capability {
     Replication,
     /// Hands a domain over on [`ToAgent::Release`].
     Release,
+    /// Makes accounts without a password, and reads `DesiredState::initial_password`.
+    NoPassword,
     /// One this build does not know; tolerated.
     #[serde(other)]
     Unknown,
@@ -85,6 +87,7 @@ impl Capability {
         Self::Look,
         Self::Replication,
         Self::Release,
+        Self::NoPassword,
     ];
 }
 

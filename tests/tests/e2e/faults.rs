@@ -342,7 +342,10 @@ async fn judge(lab: &mut Lab, elsewhere: &[bool]) -> anyhow::Result<()> {
     }
     for sent in lab.sent() {
         for operation in lab.api.upload(&sent.upload).await?.operations {
-            let excuse = operation.code.as_deref().is_some_and(|code| matches!(code, "AccountFoundDisabled" | "AttributeRefused" | "Drift"));
+            let excuse = operation
+                .code
+                .as_deref()
+                .is_some_and(|code| matches!(code, "AccountFoundDisabled" | "AttributeRefused" | "Drift"));
             ensure!(operation.state != "failed" && !excuse, "{operation:?}");
         }
     }

@@ -63,7 +63,16 @@ impl Lab {
         }
         let info: LabInfo = serde_json::from_slice(&out.stdout).context("what lab up printed")?;
         let (api, directory) = (Api::connect(&info).await?, Directory::connect(&info).await?);
-        Ok(Self { info, api, directory, sent: StdMutex::default(), began: Instant::now(), by_hand: BTreeSet::new(), folder, _turn: turn })
+        Ok(Self {
+            info,
+            api,
+            directory,
+            sent: StdMutex::default(),
+            began: Instant::now(),
+            by_hand: BTreeSet::new(),
+            folder,
+            _turn: turn,
+        })
     }
 
     /// Sends records in one request; it must be accepted. Gives the upload's id.

@@ -196,7 +196,8 @@ async fn start_store(options: &Options, site: &Site, started: &mut Vec<Process>)
     if options.store != "postgres" {
         return Ok(options.store.clone());
     }
-    let (parent, sync) = if options.durable { (&site.dir, postgres::Sync::On) } else { (&site.area, postgres::Sync::Off) };
+    let (parent, sync) =
+        if options.durable { (&site.dir, postgres::Sync::On) } else { (&site.area, postgres::Sync::Off) };
     let mut cluster = postgres::create(&parent.join("postgres"), &site.logs, sync)?;
     let result = cluster.start().await;
     started.push(cluster.process);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rollcall_directory::ldap::{Inspected, Transport};
 use rollcall_directory::{Error as DirectoryError, Filter, Read as _, RootDse, Scope, Search, schema};
+use rollcall_model::schema::Schema;
 use rollcall_model::{Code, Dn, Timestamp};
 
 use super::network::{self, Opening};
@@ -13,14 +14,16 @@ use crate::{address, config};
 /// From DNS to the facts of the domain. `None`: nothing more can be looked at.
 pub(super) async fn look(report: &mut Report, options: &Options<'_>) -> Option<Ground> {
     let settings = &options.config.directory;
-    reach(report, settings).await?;
-    let directory = match options.directory.open() {
-        Ok(directory) => directory,
-        Err(error) => {
-            report.fail("directory: configuration", error.to_string(), "correct the [directory] section");
-            return None;
-        }
+    let opened = match &options.directory {
+        Ok(connector) => connector.open().map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
     };
+    if let Err(why) = &opened {
+        let remedy = "correct the [directory] section, or ask as somebody who may read the files that it names (root)";
+        report.fail("directory: configuration", why, remedy);
+    }
+    reach(report, settings).await?;
+    let directory = opened.ok()?;
     let root = bind(report, &directory, settings).await?;
     if root.writable {
         report.ok("directory: writable", format!("{} takes writes", root.dns_host_name));
@@ -38,7 +41,7 @@ pub(super) async fn look(report: &mut Report, options: &Options<'_>) -> Option<G
             return None;
         }
     };
-    index(report, &schema);
+    index(report, &schema, &options.matching);
     password_policy(report, &directory, &root.default_naming_context).await;
     deleted_objects(report, &directory, &root.default_naming_context).await;
     Some(Ground { directory, domain: root.default_naming_context, schema })
@@ -153,10 +156,12 @@ fn current_time(root: &Inspected) -> Option<Timestamp> {
     Some(Timestamp(zoned.timestamp().as_microsecond()))
 }
 
-/// Accounts are looked for by the matching attribute of the default mapping.
-fn index(report: &mut Report, schema: &rollcall_model::schema::Schema) {
+/// Accounts are looked for by the attributes that jobs match by: those named, or else those of the default mapping.
+fn index(report: &mut Report, schema: &Schema, named: &[String]) {
     let mapping = rollcall_engine::default_mapping::default_mapping();
-    for name in mapping.iter().filter(|row| row.matching_priority > 0).map(|row| &row.target) {
+    let default: Vec<String> =
+        mapping.into_iter().filter(|row| row.matching_priority > 0).map(|row| row.target).collect();
+    for name in if named.is_empty() { &default } else { named } {
         let title = format!("directory: index on {name}");
         match schema.attribute(name) {
             Some(attribute) if attribute.is_indexed() => report.ok(title, "it is indexed"),
@@ -201,6 +206,8 @@ async fn deleted_objects(report: &mut Report, directory: &rollcall_directory::ld
 
 #[cfg(test)]
 mod tests {
+    use rollcall_model::schema::{Attribute, Syntax};
+
     use super::*;
 
     #[test]
@@ -213,6 +220,36 @@ mod tests {
         ] {
             let seen = place(url);
             assert_eq!(seen.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_jobs_match_by_is_indexed() {
+        let attribute = |name: &str, search_flags| Attribute {
+            name: name.to_owned(),
+            syntax: Syntax::Text,
+            single_valued: true,
+            range_upper: None,
+            system_only: false,
+            search_flags,
+            link_id: None,
+            id: None,
+            property_set: None,
+        };
+        let attributes = [("employeeid", attribute("employeeID", 1)), ("info", attribute("info", 0))];
+        let attributes = attributes.map(|(name, attribute)| (name.to_owned(), attribute)).into();
+        let schema = Schema { attributes, ..Schema::default() };
+        for (named, expected) in [
+            (&[][..], &[("employeeID", Verdict::Ok)][..]),
+            (&["info", "employeeID"], &[("info", Verdict::Fail), ("employeeID", Verdict::Ok)]),
+            (&["shoeSize"], &[("shoeSize", Verdict::Fail)]),
+        ] {
+            let mut report = Report::default();
+            index(&mut report, &schema, &named.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+            let found: Vec<_> = report.checks.iter().map(|check| (check.name.clone(), check.verdict)).collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(name, verdict)| (format!("directory: index on {name}"), *verdict)).collect();
+            assert_eq!(found, expected);
         }
     }
 

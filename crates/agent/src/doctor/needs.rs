@@ -9,8 +9,17 @@ use rollcall_model::config::target;
 use rollcall_model::schema::Schema;
 use uuid::Uuid;
 
-/// Written beside what mappings name: state and password expiry of an account, and the second name of a renamed object.
-const OWN: &[&str] = &["userAccountControl", "pwdLastSet", "name"];
+use crate::config::PolicyAction;
+
+/// Written beside what mappings name, whatever the attribute lists say, and the actions that write it: the state of an
+/// account, its password's expiry, and both names of a moved or renamed object.
+const OWN: &[(&str, &[PolicyAction])] = &[
+    ("userAccountControl", &[PolicyAction::Create, PolicyAction::Disable, PolicyAction::Enable]),
+    ("pwdLastSet", &[PolicyAction::Create]),
+    (target::CN, RENAMING),
+    ("name", RENAMING),
+];
+const RENAMING: &[PolicyAction] = &[PolicyAction::Move, PolicyAction::Rename];
 
 /// What a move and a delete both ask of the container (MS-ADTS 3.1.1.5.4.1, 3.1.1.5.5): AD has no smaller right for a
 /// move out of a container.
@@ -18,7 +27,7 @@ const OWN: &[&str] = &["userAccountControl", "pwdLastSet", "name"];
 pub enum Removal {
     /// Nobody is deleted and nobody moves.
     Never,
-    /// Accounts move between the containers.
+    /// Accounts move, be it between containers below the one that is named.
     Moves,
     /// Accounts are deleted, and may move.
     Deletes,
@@ -51,24 +60,42 @@ pub(super) struct Needs {
     pub(super) unknown: Vec<String>,
 }
 
-impl Needs {
-    /// For the default mapping, `extra` attributes that a job maps beside it, and without those that `is_written`
-    /// excludes.
-    pub(super) fn new(schema: &Schema, removal: Removal, extra: &[String], is_written: impl Fn(&str) -> bool) -> Self {
-        let mapped = default_mapping::default_mapping().into_iter().map(|mapping| mapping.target);
-        let names = mapped.chain(OWN.iter().map(|name| (*name).to_owned())).chain(extra.iter().cloned());
-        let pseudo = [target::ACCOUNT_DISABLED, target::PARENT];
-        let names: BTreeSet<String> = names
-            .filter(|name| !pseudo.contains(&name.as_str()))
-            .map(|name| name.to_lowercase())
-            .filter(|name| OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) || is_written(name))
-            .collect();
-        let of_users = schema.attributes_of("user");
-        let mut needs = Self { list: vec![Need::Read, Need::CreateUser], unknown: Vec::new() };
-        if removal != Removal::Never {
-            needs.list.push(Need::RemoveUser(removal));
+impl Removal {
+    fn of(actions: &[PolicyAction]) -> Self {
+        let may = |action| actions.contains(&action);
+        match (may(PolicyAction::Delete), may(PolicyAction::Move)) {
+            (true, _) => Self::Deletes,
+            (false, true) => Self::Moves,
+            (false, false) => Self::Never,
         }
-        needs.list.push(Need::ResetPassword);
+    }
+}
+
+impl Needs {
+    /// What `actions` take, for the default mapping and `extra` attributes that a job maps beside it, without those
+    /// that `is_written` excludes.
+    pub(super) fn new(
+        schema: &Schema,
+        actions: &[PolicyAction],
+        extra: &[String],
+        is_written: impl Fn(&str) -> bool,
+    ) -> Self {
+        let may = |some: &[PolicyAction]| some.iter().any(|action| actions.contains(action));
+        let not_attributes = [target::ACCOUNT_DISABLED, target::PARENT, target::CN];
+        let mapped = default_mapping::default_mapping().into_iter().map(|mapping| mapping.target);
+        let mapped = mapped.chain(extra.iter().cloned()).filter(|name| {
+            !not_attributes.iter().any(|other| other.eq_ignore_ascii_case(name))
+                && may(&[PolicyAction::Create, PolicyAction::Update])
+                && is_written(name)
+        });
+        let own = OWN.iter().filter(|(_, actions)| may(actions)).map(|(name, _)| (*name).to_owned());
+        let names: BTreeSet<String> = mapped.chain(own).map(|name| name.to_lowercase()).collect();
+        let of_users = schema.attributes_of("user");
+        let mut needs = Self { list: vec![Need::Read], unknown: Vec::new() };
+        needs.list.extend(may(&[PolicyAction::Create]).then_some(Need::CreateUser));
+        let removal = Removal::of(actions);
+        needs.list.extend((removal != Removal::Never).then_some(Need::RemoveUser(removal)));
+        needs.list.extend(may(&[PolicyAction::Create]).then_some(Need::ResetPassword));
         for name in names {
             match schema.attribute(&name).and_then(|attribute| Some((attribute, attribute.id?))) {
                 Some((attribute, id)) if of_users.contains(&name) => {
@@ -89,7 +116,13 @@ impl Needs {
         })
     }
 
-    fn removes(&self) -> bool {
+    /// Whether it is in the list.
+    pub(super) fn has(&self, need: &Need) -> bool {
+        self.list.contains(need)
+    }
+
+    /// Whether accounts leave the container.
+    pub(super) fn removes(&self) -> bool {
         self.list.iter().any(|need| matches!(need, Need::RemoveUser(_)))
     }
 
@@ -97,7 +130,8 @@ impl Needs {
     pub(super) fn covers_here(&self, bit: u32, object_type: Option<Uuid>) -> bool {
         is_reading(bit)
             || object_type == Some(known::USER)
-                && (bit == right::CREATE_CHILD || bit == right::DELETE_CHILD && self.removes())
+                && (bit == right::CREATE_CHILD && self.has(&Need::CreateUser)
+                    || bit == right::DELETE_CHILD && self.removes())
     }
 
     /// The same for what objects of class `inherited_type` below it inherit.
@@ -109,7 +143,7 @@ impl Needs {
         inherited_type == Some(known::USER)
             && match bit {
                 right::WRITE_PROPERTY => self.targets().any(|target| object_type == Some(target.id)),
-                right::CONTROL_ACCESS => object_type == Some(known::RESET_PASSWORD),
+                right::CONTROL_ACCESS => object_type == Some(known::RESET_PASSWORD) && self.has(&Need::ResetPassword),
                 right::DELETE => self.removes(),
                 _ => false,
             }

@@ -15,6 +15,9 @@ use super::{Ground, Report};
 
 /// What every probe account carries, so that one left by a doctor that was killed is known.
 const DESCRIPTION: &str = "Probe of rollcall-agent doctor; may be deleted";
+/// The same, once writing `description` was tried.
+const WRITTEN_DESCRIPTION: &str = "Probe of rollcall-agent doctor, written; may be deleted";
+const MARKS: [&str; 2] = [DESCRIPTION, WRITTEN_DESCRIPTION];
 /// How its sAMAccountName begins.
 const PREFIX: &str = "rcdoctor-";
 /// Written by renaming.
@@ -28,6 +31,10 @@ pub(super) async fn try_out(
     usable: &[Usable],
     random: &dyn Random,
 ) {
+    if !needs.has(&Need::CreateUser) {
+        let found = "nothing was tried: the policy lets no account be made, so there is none to try it on";
+        return report.warn("probe", found, "rely on the computed rights");
+    }
     for place in usable.iter().filter(|place| !place.can_remove) {
         report.warn(
             format!("probe in {}", place.container),
@@ -41,9 +48,8 @@ pub(super) async fn try_out(
     }
     for (at, container) in places.iter().enumerate() {
         let next = places.get((at + 1) % places.len()).copied().filter(|next| !next.same_as(container));
-        let moves = needs.list.iter().any(|need| matches!(need, Need::RemoveUser(_)));
         let probe = Probe { report, ground, needs, container, unique: unique(random) };
-        probe.run(next.filter(|_| moves), random).await;
+        probe.run(next.filter(|_| needs.removes()), random).await;
     }
 }
 
@@ -56,10 +62,11 @@ fn unique(random: &dyn Random) -> String {
 /// Deletes what an earlier doctor left.
 async fn sweep(report: &mut Report, directory: &LdapDirectory, container: &Dn) {
     let equal = |name: &str, value: &str| Filter::Equal(name.to_owned(), value.to_owned());
+    let marks = MARKS.map(|text| equal("description", text));
     let search = Search {
         base: container.clone(),
         scope: Scope::Subtree,
-        filter: Filter::And(vec![equal("objectCategory", "person"), equal("description", DESCRIPTION)]),
+        filter: Filter::And(vec![equal("objectCategory", "person"), Filter::Or(marks.into())]),
         attributes: vec!["sAMAccountName".to_owned(), "userAccountControl".to_owned()],
     };
     for entry in directory.search(&search).await.unwrap_or_default() {
@@ -116,8 +123,10 @@ impl Probe<'_> {
         let reset = self.ground.directory.reset_password(entry.guid, &again).await;
         self.judge("set passwords of users", reset);
         let rdn = format!("CN={leaf} renamed");
-        let renamed = self.ground.directory.rename(entry.guid, &rdn, self.container).await;
-        self.judge("rename users", renamed);
+        if self.needs.targets().any(|target| NAMES.contains(&target.name.as_str())) {
+            let renamed = self.ground.directory.rename(entry.guid, &rdn, self.container).await;
+            self.judge("rename users", renamed);
+        }
         if let Some(next) = next {
             let moved = self.ground.directory.rename(entry.guid, &rdn, next).await;
             self.judge(&format!("move users to {next}"), moved);
@@ -192,6 +201,7 @@ fn value_for(schema: &Schema, name: &str, unique: &str, own: &Dn) -> Option<Stri
         "c" => return Some("DE".to_owned()),
         "useraccountcontrol" => return Some("66050".to_owned()),
         "pwdlastset" => return Some("-1".to_owned()),
+        "description" => return Some(WRITTEN_DESCRIPTION.to_owned()),
         "samaccountname" => return Some(format!("{PREFIX}{unique}x")),
         "userprincipalname" => return Some(format!("{PREFIX}{unique}@invalid")),
         _ => {}
@@ -205,5 +215,17 @@ fn value_for(schema: &Schema, name: &str, unique: &str, own: &Dn) -> Option<Stri
         Syntax::Integer | Syntax::LargeInteger => Some("1".to_owned()),
         Syntax::Time => Some("20260101000000.0Z".to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next doctor finds a probe by it, whatever was written before this one was killed.
+    #[test]
+    fn a_written_description_is_still_a_mark() {
+        let written = value_for(&Schema::default(), "Description", "1f", &Dn::from_directory("CN=a"));
+        assert!(written.is_some_and(|text| MARKS.contains(&text.as_str()) && text != DESCRIPTION));
     }
 }

@@ -160,7 +160,7 @@ impl Look<'_> {
         let classes: Vec<String> = entry.texts("allowedChildClassesEffective").collect();
         let says = classes.iter().any(|class| class.eq_ignore_ascii_case("user"));
         // No value at all may mean that the server does not compute it.
-        if !classes.is_empty() && says == lacks(&Need::CreateUser) {
+        if self.needs.has(&Need::CreateUser) && !classes.is_empty() && says == lacks(&Need::CreateUser) {
             differences.push(format!("it says that users may {}be created here", if says { "" } else { "not " }));
         }
         let rights = entry.text("sDRightsEffective").and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(0);

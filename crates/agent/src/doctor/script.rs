@@ -57,7 +57,7 @@ pub async fn print(script: &Script<'_>) -> Result<String, Error> {
     if script.removal == Some(Removal::Deletes) && !config.policy.actions.contains(&PolicyAction::Delete) {
         config.policy.actions.push(PolicyAction::Delete);
     }
-    let needs = needs_of(&config, &schema, &containers, &script.attributes);
+    let needs = needs_of(&config, &schema, &script.attributes);
     let netbios = netbios(&directory, &domain).await;
     Ok(Rendered { needs: &needs, account: &account, netbios: &netbios, domain: &domain }
         .text(&containers, script.format))

@@ -9,6 +9,11 @@ use uuid::Uuid;
 
 use super::excess::Holder;
 use super::needs::{Need, Needs, Removal};
+use super::{Options, Trial, Verdict, examine};
+use crate::LdapConnector;
+use crate::config::Config;
+use crate::config::PolicyAction::{self, Create, Delete, Disable, Enable, Move, Rename, Update};
+use crate::testing::{TestClock, TestRandom};
 
 const US: &str = "S-1-5-21-1-2-3-1104";
 const TITLE: Uuid = Uuid::from_u128(101);
@@ -42,7 +47,10 @@ fn schema() -> Schema {
 }
 
 fn needs(removal: Removal) -> Needs {
-    Needs::new(&schema(), removal, &[], |_| true)
+    let mut actions = vec![Create, Update, Rename, Disable, Enable];
+    actions.extend((removal != Removal::Never).then_some(Move));
+    actions.extend((removal == Removal::Deletes).then_some(Delete));
+    Needs::new(&schema(), &actions, &[], |_| true)
 }
 
 fn granted(needs: &Needs) -> Vec<Ace> {
@@ -138,6 +146,19 @@ fn what_is_too_much() {
     check(Removal::Moves, "(OA;;DC;{user};;{us})", &[]);
     check(never, "(OA;CIIO;SD;;{user};{us})", &["delete user objects below"]);
     check(never, "(A;;CC;;;{us})", &["create objects of every class in the object itself"]);
+    // Where nothing is needed, as on the domain, neither of these is.
+    let nowhere = |ace: &str, expected: &[&str]| {
+        let ace = ace.replace("{user}", &known::USER.to_string()).replace("{us}", US).parse().unwrap();
+        assert_eq!(excess(&Needs::default(), vec![ace]), expected);
+    };
+    let reset = "(OA;CIIO;CR;00299570-246d-11d0-a768-00aa006e0529;{user};{us})";
+    check(never, reset, &[]);
+    nowhere(reset, &["set passwords on user objects below"]);
+    let create = "(OA;CIIO;CC;{user};;{us})";
+    check(never, create, &[]);
+    nowhere(create, &["create user objects in all objects below"]);
+    nowhere("(OA;;CC;{user};;{us})", &["create user objects in the object itself"]);
+    nowhere("(A;CI;RPLCLORC;;;{us})", &[]);
     // A denial gives nothing; somebody else's rights are not ours.
     check(never, "(D;;GA;;;{us})", &[]);
     check(never, "(A;;GA;;;S-1-5-21-1-2-3-1105)", &[]);
@@ -150,11 +171,63 @@ fn what_is_too_much() {
 fn the_policy_and_the_job_decide_what_is_written() {
     let schema = schema();
     let needs =
-        Needs::new(&schema, Removal::Never, &["info".to_owned(), "shoeSize".to_owned()], |name| name != "title");
+        Needs::new(&schema, &[Update, Disable], &["info".to_owned(), "shoeSize".to_owned()], |name| name != "title");
     let names: Vec<&str> = needs.targets().map(|target| target.name.as_str()).collect();
     assert!(names.contains(&"info") && !names.contains(&"title") && names.contains(&"userAccountControl"), "{names:?}");
     assert!(!names.contains(&"accountDisabled"));
     assert_eq!(needs.unknown, ["shoesize"]);
+}
+
+/// What an action takes beside the mapped attributes, of which `title` alone may be written here.
+#[test]
+fn the_actions_decide_what_is_granted() {
+    let check = |actions: &[PolicyAction], expected: &[&str]| {
+        let needs = Needs::new(&schema(), actions, &[], |name| name == "title");
+        let texts: Vec<String> = needs.list.iter().map(Need::text).collect();
+        assert_eq!(texts[0], Need::Read.text());
+        assert_eq!(texts[1..], *expected, "{actions:?}");
+        assert_eq!(excess(&needs, granted(&needs)), [] as [String; 0]);
+    };
+    let (title, control) = ("write title of users", "write userAccountControl of users");
+    let (cn, name) = ("write cn of users", "write name of users");
+    let (moves, deletes) = ("move users out (AD asks for the right to delete them)", "delete users, and move them out");
+    let (create, password, expiry) = ("create users", "set passwords of users", "write pwdLastSet of users");
+    check(&[], &[]);
+    check(&[Update], &[title]);
+    check(&[Disable], &[control]);
+    check(&[Update, Enable], &[title, control]);
+    check(&[Create], &[create, password, expiry, title, control]);
+    check(&[Rename], &[cn, name]);
+    // Be there one container or several: policies name subtrees.
+    check(&[Move], &[moves, cn, name]);
+    check(&[Delete], &[deletes]);
+    check(&[Delete, Move], &[deletes, cn, name]);
+}
+
+/// The bind password is root's alone, and somebody else asks: that is a finding, with the rest of the report.
+#[tokio::test]
+async fn a_password_that_cannot_be_read_is_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::parse(Config::sample(), []).unwrap();
+    config.directory.bind_password_file = Some(folder.path().join("none"));
+    config.directory.url = "ldaps://".to_owned();
+    config.service.url = "nowhere".to_owned();
+    let report = examine(&Options {
+        proxy: None,
+        directory: LdapConnector::new(&config, |_| None),
+        config: &config,
+        containers: vec![],
+        attributes: vec![],
+        matching: vec![],
+        trial: Trial::Computed,
+        clock: &TestClock::default(),
+        random: &TestRandom::default(),
+    })
+    .await;
+    let checks: Vec<_> = report.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect();
+    let (service, directory) = ("service: configuration", "directory: configuration");
+    assert_eq!(checks, [service, directory, directory].map(|name| (name, Verdict::Fail)));
+    assert!(report.checks[1].found.contains("none") && report.checks[1].remedy.as_ref().unwrap().contains("root"));
 }
 
 proptest! {

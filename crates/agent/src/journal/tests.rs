@@ -28,7 +28,7 @@ fn intent(change: u128, person: u128) -> Record {
 }
 
 fn sent(change: u128) -> Record {
-    Record::Sent { change: id(change) }
+    Record::Sent { change: id(change), to: change.is_multiple_of(2).then(|| "dc-1".to_owned()) }
 }
 
 fn result(change: u128) -> Record {
@@ -157,10 +157,17 @@ async fn a_journal_may_be_asked_twice_to_be_shortened() {
     assert_eq!(Journal::open(folder.path()).unwrap().state().open.len(), 2);
 }
 
+/// Without `/proc/sys` a run of the system has no name.
+#[test]
+fn the_unit_leaves_the_boot_id_readable() {
+    let unit = include_str!("../../../../packaging/systemd/rollcall-agent.service");
+    assert!(!unit.lines().any(|line| line.starts_with("ProcSubset=")));
+}
+
 #[test]
 fn what_was_not_sent_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let numbers = |intents: Vec<Intent>| intents.iter().map(|intent| intent.change.0.as_u128()).collect::<Vec<_>>();
+    let numbers = |open: Vec<Open>| open.iter().map(|open| open.intent.change.0.as_u128()).collect::<Vec<_>>();
     let journal = Journal::open_in(folder.path(), Some("one")).unwrap();
     journal.append([intent(1, 1), intent(2, 2), sent(2), intent(3, 3), sent(3), result(3), intent(4, 4)]).unwrap();
     // The refused one is replaced by another that is not sent yet.
@@ -170,13 +177,21 @@ fn what_was_not_sent_is_known() {
         assert_eq!((numbers(a).as_slice(), numbers(b).as_slice()), (sent, unsent));
     };
     check(&journal, &[2], &[1, 4, 5]);
-    journal.note_sent(id(4)).unwrap();
+    journal.note_sent(id(4), "dc-1").unwrap();
     check(&journal, &[2, 4], &[1, 5]);
     assert_eq!(numbers(journal.unsettled(|person| person.0.as_u128() == 4).0), [4]);
     drop(journal);
     check(&Journal::open_in(folder.path(), Some("one")).unwrap(), &[2, 4], &[1, 5]);
     // Notes are not synced: over a restart of the system they say nothing.
     check(&Journal::open_in(folder.path(), Some("two")).unwrap(), &[1, 2, 4, 5], &[]);
+    // A run without a name is this process: what it notes holds while it lives.
+    let nameless = tempfile::tempdir().unwrap();
+    let journal = Journal::open_in(nameless.path(), None).unwrap();
+    journal.append([intent(1, 1), intent(2, 2), sent(2)]).unwrap();
+    check(&journal, &[2], &[1]);
+    drop(journal);
+    check(&Journal::open_in(nameless.path(), None).unwrap(), &[1, 2], &[]);
+    check(&Journal::open_in(nameless.path(), Some("")).unwrap(), &[1, 2], &[]);
     // Builds before this one made none.
     let boot = Record::Boot { boot: "one".to_owned() };
     let old = [Record::Format { format: FORMAT_WITHOUT_NOTES }, boot, intent(1, 1), intent(2, 2), result(2)];

@@ -94,11 +94,15 @@ fn protected_accounts_and_privileged_attributes() {
         }
     }
     check(Action::Other, "title", &[], Some(REFUSED));
-    for name in ["adminCount", "unicodePwd", "member", "nTSecurityDescriptor"] {
+    let never = ["adminCount", "unicodePwd", "member", "nTSecurityDescriptor", "useraccountcontrol", "sIDHistory"];
+    let other_spellings = ["1.2.840.113556.1.4.90", "oid.2.5.4.12", "title;binary", "title ", "", "1title"];
+    for name in never.into_iter().chain(["pwdLastSet", "objectClass", "primaryGroupID"]).chain(other_spellings) {
         check(Action::Update, name, &[], Some(REFUSED));
         assert_eq!(left(&open, modify(Action::Update, &["title", name]), None).0, Some(REFUSED));
         assert_eq!(left(&shipped, add(STAFF, &["title", name]), None).0, Some(REFUSED));
     }
+    check(Action::Disable, "userAccountControl", &[], None);
+    check(Action::Enable, "pwdLastSet", &[], Some(REFUSED));
     let seen =
         |account: Entry| Observed { account: ObservedAccount::Linked(account), manager: ObservedManager::NotAsked };
     let marked = seen(entry(&[("admincount", "1"), ("title", "x")]));

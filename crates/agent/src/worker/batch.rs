@@ -97,7 +97,8 @@ impl Batch {
         let shared = self.shared.clone();
         // A write of an earlier pass, or of work that was overtaken, whose answer was lost.
         let persons: HashSet<PersonId> = self.wanted().map(|task| task.desired.person).collect();
-        if !recover::settle(&shared.journal, session, &*shared.clock, |person| persons.contains(&person)).await? {
+        let is_own = |person| persons.contains(&person);
+        if !recover::settle(&shared.journal, session, &*shared.clock, &shared.stop, is_own).await? {
             return Ok(Pass::Lost);
         }
         // A deletion among them is done: to look for the account again would be to find it gone.

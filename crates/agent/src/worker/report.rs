@@ -1,7 +1,7 @@
 //! After the writes of a batch: what they led to is read back in one search, managers of new accounts are set, and
 //! everybody who has ended is reported.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rollcall_directory::{Error as DirectoryError, Filter, Scope, Search};
 use rollcall_engine::reconcile;
@@ -15,7 +15,7 @@ use rollcall_model::{Code, fold};
 
 use super::batch::{Batch, Pass, UNANSWERED_MAX};
 use super::gate::Rank;
-use super::task::{Fresh, Progress, Seen, Task};
+use super::task::{Fresh, Progress, Task};
 use crate::apply::change_id;
 use crate::controller::{Session, within};
 use crate::journal::{Intent, Record};
@@ -38,9 +38,16 @@ impl Batch {
         self.write(session, if self.lane == Lane::Urgent { Rank::Urgent } else { Rank::Begun }).await
     }
 
-    /// Where the written accounts now are, their `uSNChanged`, and which objects the adds made, in one search.
+    /// Where the written accounts now are and what they hold, and which objects the adds made, in one search.
     async fn read_back(&mut self, session: &Session) -> Result<Pass, Error> {
-        let wanted: Vec<Filter> = self.wanted().filter_map(Task::read_back_by).collect();
+        let mut wanted = vec![];
+        let mut attributes = BTreeSet::from([target::SAM_ACCOUNT_NAME.to_lowercase()]);
+        for task in self.wanted() {
+            if let Some(filter) = task.read_back_by() {
+                wanted.push(filter);
+                attributes.extend(reconcile::attributes_needed(&task.desired));
+            }
+        }
         if wanted.is_empty() {
             return Ok(Pass::Complete);
         }
@@ -48,15 +55,15 @@ impl Batch {
             base: session.root.default_naming_context.clone(),
             scope: Scope::Subtree,
             filter: Filter::Or(wanted),
-            attributes: vec![target::SAM_ACCOUNT_NAME.to_owned()],
+            attributes: attributes.into_iter().collect(),
         };
         let found = Answer::of(within(session.reader.search(&search)).await);
         let mut pass = Pass::Complete;
         for task in self.tasks.iter_mut().filter(|task| task.place.is_wanted()) {
-            if let Some(seen) = task.seen.as_mut().filter(|_| task.is_dirty)
-                && let Some(entry) = found.entries.get(&seen.guid)
+            if task.is_dirty
+                && let Some(entry) = task.guid().and_then(|guid| found.entries.get(&guid))
             {
-                *seen = Seen::of(entry);
+                task.seen = Some(task.left(entry, &self.shared.policy));
                 task.is_dirty = false;
             }
             let Some(fresh) = task.fresh.take() else { continue };
@@ -65,9 +72,9 @@ impl Batch {
                 task.look_again();
                 continue;
             };
-            task.seen = Some(Seen::of(entry));
             task.desired.link =
                 Some(Link { guid: entry.guid, confirmed: false, invocation_id: None, usn_changed: None });
+            task.seen = Some(task.left(entry, &self.shared.policy));
             self.shared.journal.append([Record::Found { change: fresh.change, guid: entry.guid }])?;
             let write = task
                 .manager

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rollcall_engine::reconcile;
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{ChangeId, Epoch, ObjectGuid};
-use rollcall_model::observed::{Entry, Observed, ObservedAccount};
+use rollcall_model::observed::{Entry, Observed, ObservedAccount, ObservedManager};
 use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome, RefusedValue};
 use rollcall_model::person::Link;
 use rollcall_model::plan::{Failure, Plan, Verdict, Warning, Write};
@@ -139,6 +139,22 @@ impl Task {
         self.steps = plan.writes.iter().map(|write| self.intent(write.clone(), epoch, id())).collect();
         self.plan = Some(plan);
         self.progress = Progress::Planned;
+    }
+
+    /// The account after the writes. Where somebody changed it since it was looked at, its number is left out: what it
+    /// stands for was not confirmed, and the next look has to read the account.
+    pub(super) fn left(&self, entry: &Entry, rules: &Rules) -> Seen {
+        let manager = match (&self.manager, &self.desired.manager) {
+            (Some(dn), _) => ObservedManager::Found(dn.clone()),
+            (None, Some(_)) => ObservedManager::NotFound,
+            (None, None) => ObservedManager::NotAsked,
+        };
+        let observed = Observed { account: ObservedAccount::Linked(entry.clone()), manager };
+        // What was carried out plans to nothing.
+        let again = reconcile::plan(&self.desired, &rules.unmarked(&observed));
+        let is_as_planned = again.writes.is_empty() && self.plan.as_ref().is_some_and(|plan| plan.drift == again.drift);
+        let seen = Seen::of(entry);
+        Seen { usn_changed: seen.usn_changed.filter(|_| is_as_planned), ..seen }
     }
 
     pub(super) fn intent(&self, write: Write, epoch: Epoch, change: ChangeId) -> Intent {

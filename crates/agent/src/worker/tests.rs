@@ -20,7 +20,7 @@ use crate::fence::Fence;
 use crate::journal::Journal;
 use crate::policy::Rules;
 use crate::replication::Awaited;
-use crate::testing::{FakeDirectory, OTHER, STAFF, Strike, TestClock, TestRandom, person};
+use crate::testing::{FakeDirectory, Inner, OTHER, STAFF, Strike, TestClock, TestRandom, person};
 
 /// A worker on a fake directory, whose claims are granted unless refused.
 struct Bench {
@@ -311,6 +311,41 @@ async fn a_lost_answer_is_looked_up_and_logged_once() {
     }
 }
 
+/// The number of an account stands for what was confirmed: not for what somebody changed before it was read back.
+#[tokio::test]
+async fn anothers_edit_before_the_read_back_is_not_covered() {
+    for (name, is_covered) in [("department", false), ("info", true)] {
+        let bench = Bench::new();
+        let held = [("sAMAccountName", "ada"), ("employeeID", "E1"), ("title", "old"), ("department", "Sales")];
+        let guid = bench.directory.put(&format!("CN=ada,{STAFF}"), &held);
+        let attributes = [("title", "new"), ("department", "Sales")];
+        bench.directory.set(|inner| inner.meddling.push_back((name.to_owned(), "by hand".to_owned())));
+        let outcome = bench.one(DesiredState { link: Some(link(guid)), ..person(1, "ada", &attributes) }).await;
+        assert_eq!((&outcome.result, actions(&outcome)), (&Conclusion::Done, vec![(Action::Update, true)]));
+        assert_eq!(outcome.link.unwrap().usn_changed.is_some(), is_covered, "{name}");
+    }
+}
+
+/// semantics: enable, password (a job without passwords: what is made disabled stays so, whatever went wrong)
+#[tokio::test]
+async fn an_account_without_a_password_stays_disabled() {
+    let prepare: [fn(&mut Inner); 4] = [
+        |_| {},
+        |inner| inner.strikes.push_back(Strike::LoseAfter),
+        |inner| inner.strikes.push_back(Strike::LoseLate),
+        |inner| inner.lost_looks = 1,
+    ];
+    for (at, prepare) in prepare.into_iter().enumerate() {
+        let bench = Bench::new();
+        bench.directory.set(prepare);
+        let initial_password = rollcall_model::config::InitialPassword::None;
+        let outcome = bench.one(DesiredState { initial_password, ..person(1, "ada", &[]) }).await;
+        assert_eq!((&outcome.result, actions(&outcome)), (&Conclusion::Done, vec![(Action::Create, true)]), "{at}");
+        assert_eq!(outcome.confirmed.unwrap().enabled, None, "{at}");
+        assert_eq!(bench.directory.entry(&format!("CN=ada,{STAFF}")).value("userAccountControl"), Some("514"), "{at}");
+    }
+}
+
 /// semantics: ldap-errors
 #[tokio::test]
 async fn while_the_directory_is_away_nobody_fails() {
@@ -480,7 +515,7 @@ async fn what_a_crash_left_is_reported_once() {
         };
         worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
     }
-    worker.shared.journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1))).unwrap();
+    worker.shared.journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1)), "invocation-1").unwrap();
     drop(worker);
     let mut worker = bench.worker();
     worker.catch_up().await.unwrap();
@@ -531,7 +566,7 @@ async fn a_crash_claims_nothing_that_was_not_sent() {
             };
             journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
         }
-        journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1))).unwrap();
+        journal.note_sent(rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(1)), "invocation-1").unwrap();
         drop(journal);
         let mut worker = bench.worker_with(Journal::open_in(bench.folder.path(), Some(boot)).unwrap());
         worker.catch_up().await.unwrap();

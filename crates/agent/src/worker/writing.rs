@@ -79,8 +79,8 @@ struct Person<'a> {
 
 impl Person<'_> {
     async fn write(mut self, first: Ticket) -> Result<(), Error> {
-        let Shared { journal, fence, random, stop, .. } = self.shared;
-        let writer = Writer { session: self.session, fence, epoch: self.epoch, random: &**random, stop };
+        let Shared { journal, fence, policy, random, stop, .. } = self.shared;
+        let writer = Writer { session: self.session, fence, epoch: self.epoch, policy, random: &**random, stop };
         let mut ticket = Some(first);
         while let Some(intent) = self.task.steps.pop_front() {
             let again = || self.shared.desk.gate.ticket(self.rank.min(Rank::Begun), self.company);
@@ -123,7 +123,7 @@ impl Person<'_> {
         match made {
             Made::Done { write, refused } => {
                 self.shared.domain.worked();
-                let dn = dn_of(&write);
+                let dn = self.task.place_of(&write);
                 let guid = self.task.follow(intent.change, &write);
                 self.result(intent.change, &write, guid, &dn, began, None)?;
                 self.task.refused.extend(refused);
@@ -144,7 +144,8 @@ impl Person<'_> {
             }
             Made::Failed { write, failure, refused } => {
                 let guid = self.task.guid();
-                self.result(intent.change, &write, guid, &dn_of(&write), began, Some(failure.clone()))?;
+                let dn = self.task.place_of(&write);
+                self.result(intent.change, &write, guid, &dn, began, Some(failure.clone()))?;
                 self.task.refused.extend(refused);
                 self.task.fail(failure);
                 self.shared.abandon(self.task)?;
@@ -242,6 +243,15 @@ impl Task {
         }
     }
 
+    /// Where the account is, or was to be, by a write. One that follows a move was planned for the name that was asked
+    /// for, which may be another's.
+    fn place_of(&self, write: &Write) -> Dn {
+        match (&write.request, &self.seen) {
+            (WriteRequest::Modify { .. } | WriteRequest::Delete { .. }, Some(seen)) => seen.dn.clone(),
+            _ => dn_of(write),
+        }
+    }
+
     /// After a write: which object it was, as far as that is known.
     fn follow(&mut self, change: ChangeId, write: &Write) -> Option<ObjectGuid> {
         if let WriteRequest::Add { attributes, .. } = &write.request {
@@ -251,8 +261,9 @@ impl Task {
             return None;
         }
         let guid = self.guid();
+        let dn = self.place_of(write);
         if let Some(seen) = &mut self.seen {
-            seen.dn = dn_of(write);
+            seen.dn = dn;
             self.is_dirty = true;
         }
         if matches!(write.request, WriteRequest::Delete { .. }) {

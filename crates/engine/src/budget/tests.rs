@@ -56,7 +56,7 @@ fn costs() {
     check("left enabled or not, nobody knows", 1, |state| {
         (state.account, state.last_left_enabled) = (DesiredAccount::Disabled, None);
     });
-    check("left disabled", 0, |state| {
+    check("left disabled, and perhaps enabled by hand", 1, |state| {
         (state.account, state.last_left_enabled) = (DesiredAccount::Disabled, Some(false));
     });
     check("an enable", 0, |state| state.account = DesiredAccount::Enabled);

@@ -14,31 +14,6 @@ use crate::{expression, scim};
 /// Mappings of one job; a bound, not a policy.
 const MAPPINGS_MAX: usize = 500;
 
-/// Attributes that the directory or the agent owns, and those that no mapping may touch.
-const NOT_MAPPABLE: &[&str] = &[
-    "unicodePwd",
-    "userPassword",
-    "dBCSPwd",
-    "userAccountControl",
-    "pwdLastSet",
-    "objectClass",
-    "objectCategory",
-    "objectGUID",
-    "objectSid",
-    "sIDHistory",
-    "distinguishedName",
-    "name",
-    "adminCount",
-    "isCriticalSystemObject",
-    "memberOf",
-    "primaryGroupID",
-    "uSNChanged",
-    "uSNCreated",
-    "whenCreated",
-    "whenChanged",
-    "nTSecurityDescriptor",
-];
-
 /// Why a mapping cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -185,12 +160,10 @@ fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     let mut broken = Vec::new();
     let mut refuse = |message: String, hint: &str| broken.push((message, hint.to_owned()));
-    let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if !well_formed {
+    if !target::is_display_name(name) {
         refuse(format!("'{name}' is no attribute's name"), "write an LDAP display name, as in telephoneNumber");
     }
-    if NOT_MAPPABLE.iter().any(|other| is(other)) {
+    if target::NEVER_MAPPABLE.iter().any(|other| is(other)) {
         refuse(format!("{name} cannot be mapped"), "map accountDisabled for the account's state, cn for its name");
     }
     if earlier.iter().any(|other| is(&other.target)) {

@@ -85,7 +85,11 @@ fn enabled(desired: &DesiredState, plan: &Plan) -> Option<bool> {
     match desired.account {
         DesiredAccount::Disabled => Some(false),
         DesiredAccount::Enabled => Some(true),
-        DesiredAccount::EnabledIfNewOrFirstLink => (first_link || wrote(Action::Enable).is_some()).then_some(true),
+        DesiredAccount::EnabledIfNewOrFirstLink => {
+            // Where the job gives no passwords, a first link may leave the account disabled too.
+            let left_enabled = first_link && desired.initial_password.is_generated();
+            (left_enabled || wrote(Action::Enable).is_some()).then_some(true)
+        }
         DesiredAccount::EnabledIfNew => None,
     }
 }

@@ -396,6 +396,7 @@ fn what_is_needed_to_plan() {
             "iscriticalsystemobject",
             "manager",
             "objectclass",
+            "pwdlastset",
             "samaccountname",
             "title",
             "useraccountcontrol"
@@ -522,6 +523,30 @@ fn an_account_without_a_password_is_made_disabled() {
     check(DesiredAccount::EnabledIfNewOrFirstLink, InitialPassword::None, false, None);
     check(DesiredAccount::Disabled, InitialPassword::None, false, Some(false));
     check(DesiredAccount::EnabledIfNew, InitialPassword::Generated, true, Some(true));
+}
+
+/// semantics: enable (an account that our own add made without a password, found again after a crash)
+#[test]
+fn a_first_link_enables_no_account_without_a_password() {
+    use DesiredAccount::{Enabled, EnabledIfNewOrFirstLink};
+    let check = |account, initial_password, set: &[&str], expected: Option<bool>| {
+        let found = entry(&[("userAccountControl", &["514"]), ("pwdLastSet", set)]);
+        let matched = Observed { account: ObservedAccount::Matched(found.clone()), manager: ObservedManager::NotAsked };
+        let unconfirmed = desired().link.map(|link| Link { confirmed: false, ..link });
+        for (link, observed) in [(None, matched), (unconfirmed, linked(found))] {
+            let state = DesiredState { account, initial_password, link, ..unlinked() };
+            let planned = plan(&state, &observed);
+            let enables = planned.writes.iter().any(|write| write.action == Action::Enable);
+            assert_eq!(enables, expected == Some(true), "{account:?} {initial_password:?} {set:?}");
+            assert_eq!(confirmed(&state, &planned, &[], None).enabled, expected, "{account:?} {set:?}");
+        }
+    };
+    check(EnabledIfNewOrFirstLink, InitialPassword::None, &[], None);
+    check(EnabledIfNewOrFirstLink, InitialPassword::None, &["0"], None);
+    check(EnabledIfNewOrFirstLink, InitialPassword::None, &["134000000000000000"], Some(true));
+    check(EnabledIfNewOrFirstLink, InitialPassword::Generated, &["0"], Some(true));
+    // False and then true is asked for, whatever became of the password.
+    check(Enabled, InitialPassword::None, &["0"], Some(true));
 }
 
 /// The directory, as far as planning cares: carries out one write.

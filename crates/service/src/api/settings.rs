@@ -47,9 +47,6 @@ pub(crate) async fn change(
     let audit = state.audit(&caller, "job.set", job.id.as_str(), &details);
     let version = state.store.set_job_config(caller.tenant, &job.id, &config, &audit).await?;
     let version = version.ok_or_else(|| ApiError::unknown_job(job.id.as_str()))?;
-    if config.budget != job.config.budget {
-        state.store.unstage(caller.tenant, &job.id, state.clock.now()).await?;
-    }
     state.hub.changed();
     Ok(Json(to_wire(&config, version)))
 }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum_server::tls_rustls::RustlsConfig;
-use rollcall_model::{Clock, limits};
+use rollcall_model::{Clock, Timestamp, limits};
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Duration, MissedTickBehavior};
 
-use super::{Loaded, load_pair, read_pem};
+use super::{Loaded, load_pair, read_key, read_pem};
 use crate::config::Config;
 use crate::{Error, counters, moment};
 
@@ -33,6 +33,8 @@ pub(crate) struct Reloader {
     in_use: String,
     /// SHA-256 of what was in the files when they were looked at last, in use or not: a broken pair is told once.
     looked_at: Option<[u8; 32]>,
+    /// When the certificate that was looked at last begins, where it was too early for it.
+    begins: Option<Timestamp>,
     hang_up: Signal,
 }
 
@@ -58,9 +60,14 @@ impl Reloader {
             let not_after = moment::seconds(loaded.ends);
             tracing::warn!(sha256 = %loaded.fingerprint, not_after, "the certificate has expired: renew it");
         }
+        if loaded.begins > clock.now() {
+            let not_before = moment::seconds(loaded.begins);
+            tracing::warn!(sha256 = %loaded.fingerprint, not_before, "the certificate is not valid yet");
+        }
         tell(&loaded);
         let serving = RustlsConfig::from_config(loaded.config);
-        Ok(Self { files, clock: Arc::clone(clock), serving, in_use: loaded.fingerprint, looked_at, hang_up })
+        let in_use = loaded.fingerprint;
+        Ok(Self { files, clock: Arc::clone(clock), serving, in_use, looked_at, begins: None, hang_up })
     }
 
     /// What listeners take; it follows the files.
@@ -96,10 +103,12 @@ impl Reloader {
             // Away, as it may be for a moment while it is replaced: told once, and looked for again.
             Err(_) => self.looked_at.is_some(),
         };
-        if !is_new && cause == Cause::Tick {
+        let has_begun = self.begins.is_some_and(|begins| begins <= self.clock.now());
+        if !is_new && !has_begun && cause == Cause::Tick {
             return;
         }
         self.looked_at = found.as_ref().ok().copied();
+        self.begins = None;
         match found.and_then(|_| self.load(&files)) {
             Ok(loaded) => {
                 tell(&loaded);
@@ -121,11 +130,17 @@ impl Reloader {
         }
     }
 
-    fn load(&self, files: &Files) -> Result<Loaded, Error> {
-        let loaded = load_pair(&read_pem(&files.certificate)?, &read_pem(&files.key)?)?;
-        if loaded.ends <= self.clock.now() {
+    fn load(&mut self, files: &Files) -> Result<Loaded, Error> {
+        let loaded = load_pair(&read_pem(&files.certificate)?, &read_key(&files.key)?)?;
+        let now = self.clock.now();
+        if loaded.ends <= now {
             let ended = moment::seconds(loaded.ends);
             return Err(Error::Tls(format!("tls.certificate ended at {ended}: put a current one there")));
+        }
+        if loaded.begins > now {
+            self.begins = Some(loaded.begins);
+            let begins = moment::seconds(loaded.begins);
+            return Err(Error::Tls(format!("tls.certificate begins at {begins}: it is taken up then")));
         }
         Ok(loaded)
     }
@@ -133,11 +148,11 @@ impl Reloader {
 
 /// SHA-256 over both files.
 fn digest(files: &Files) -> Result<[u8; 32], Error> {
-    let (certificate, key) = (read_pem(&files.certificate)?, read_pem(&files.key)?);
+    let (certificate, key) = (read_pem(&files.certificate)?, read_key(&files.key)?);
     let mut digest = Sha256::new();
     digest.update(certificate.len().to_le_bytes());
     digest.update(certificate);
-    digest.update(key);
+    digest.update(&*key);
     Ok(digest.finalize().into())
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rollcall_engine::budget;
 use rollcall_model::Timestamp;
 use rollcall_model::desired::DesiredState;
-use rollcall_model::ids::{Epoch, JobId, PersonId};
+use rollcall_model::ids::{Epoch, JobId, PersonId, Version};
 use rollcall_model::outcome::{Conclusion, Outcome};
 use rollcall_store::{BudgetRest, BudgetSettled, BudgetWanted, Error, Fenced, Lease, Store};
 use tracing::info;
@@ -19,8 +19,11 @@ pub(super) struct Gate {
     /// The lease under which it was read.
     epoch: Epoch,
     /// Persons with a grant, or held back.
-    known: HashMap<JobId, HashSet<PersonId>>,
+    known: HashMap<JobId, Known>,
 }
+
+/// Persons, and for which version the budget was last asked under this lease.
+type Known = HashMap<PersonId, Option<Version>>;
 
 impl Gate {
     /// Those who may be given out now, in their order; the others are held back until there is budget again, or they
@@ -37,27 +40,31 @@ impl Gate {
         let mut wanted: BTreeMap<JobId, Vec<BudgetWanted>> = BTreeMap::new();
         for (job, desired) in candidates.iter().filter(|(job, _)| limit(job).is_some()) {
             let (person, cost) = (desired.person, budget::cost(desired));
-            if cost > 0 || self.of(store, job).await?.contains(&person) {
+            if cost > 0 || self.of(store, job).await?.contains_key(&person) {
                 wanted.entry(job.clone()).or_default().push(BudgetWanted { person, cost });
             }
         }
+        let versions: HashMap<PersonId, Version> =
+            candidates.iter().map(|(_, desired)| (desired.person, desired.version)).collect();
         let mut parked: HashSet<PersonId> = HashSet::new();
         for (job, wanted) in wanted {
             let Some(limit) = limit(&job) else { continue };
-            let Fenced::Done(admission) = store.grant(lease, &job, &wanted, now, limit).await? else {
+            let Fenced::Done(admission) = store.grant(lease, &job, &wanted, now).await? else {
                 return Ok(Fenced::Stale);
             };
             if !admission.parked.is_empty() {
                 info!(%job, persons = admission.parked.len(), limit, "held back: the budget is spent");
             }
-            self.of(store, &job).await?.extend(wanted.iter().map(|wanted| wanted.person));
+            let asked = wanted.iter().map(|wanted| (wanted.person, versions.get(&wanted.person).copied()));
+            self.of(store, &job).await?.extend(asked);
             parked.extend(admission.parked);
         }
         let admitted = candidates.into_iter().map(|(_, desired)| desired);
         Ok(Fenced::Done(admitted.filter(|desired| !parked.contains(&desired.person)).collect()))
     }
 
-    /// Takes outcomes into account that are recorded: what was granted and not used is given back.
+    /// Takes outcomes into account that are recorded: what was granted and not used is given back. A grant for newer
+    /// work than an outcome is about stands: its own outcome will come.
     pub(super) async fn settle(
         &mut self,
         store: &dyn Store,
@@ -70,15 +77,15 @@ impl Gate {
         for job in jobs {
             let _ = self.of(store, job).await?;
         }
-        let is_known = |person| self.known.values().any(|known| known.contains(person));
+        let asked_for = |person| self.known.values().find_map(|known| known.get(person)).copied();
         let settled: Vec<BudgetSettled> = outcomes
             .iter()
-            .filter(|outcome| is_known(&outcome.person))
-            .map(|outcome| BudgetSettled {
-                person: outcome.person,
-                used: budget::used(outcome),
-                rest: rest(&outcome.result),
+            .filter_map(|outcome| {
+                let is_late = asked_for(&outcome.person)?.is_some_and(|version| outcome.version < version);
+                let rest = if is_late { BudgetRest::Newer } else { rest(&outcome.result) };
+                Some(BudgetSettled { person: outcome.person, used: budget::used(outcome), rest })
             })
+            .filter(|settled| settled.used > 0 || settled.rest != BudgetRest::Newer)
             .collect();
         if settled.is_empty() {
             return Ok(Fenced::Done(()));
@@ -101,10 +108,10 @@ impl Gate {
         }
     }
 
-    async fn of(&mut self, store: &dyn Store, job: &JobId) -> Result<&mut HashSet<PersonId>, Error> {
+    async fn of(&mut self, store: &dyn Store, job: &JobId) -> Result<&mut Known, Error> {
         if !self.known.contains_key(job) {
             let persons = store.budget_persons(job).await?;
-            self.known.insert(job.clone(), persons.into_iter().collect());
+            self.known.insert(job.clone(), persons.into_iter().map(|person| (person, None)).collect());
         }
         Ok(self.known.entry(job.clone()).or_default())
     }

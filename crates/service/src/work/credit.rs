@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use rollcall_model::desired::{DesiredState, IfAbsent};
-use rollcall_model::ids::PersonId;
+use rollcall_model::ids::{PersonId, Version};
 use rollcall_model::outcome::Outcome;
 use rollcall_model::plan::Action;
 use rollcall_model::{Timestamp, limits};
@@ -23,6 +23,7 @@ const WEIGHT: f64 = 0.1;
 pub(super) struct Given {
     pub(super) at: Timestamp,
     pub(super) lane: Lane,
+    pub(super) version: Version,
     cost_ms: f64,
     /// Of the job, as they were evaluated.
     pub(super) schema_version: i64,
@@ -68,6 +69,7 @@ impl Credit {
         let given = Given {
             at: now,
             lane,
+            version: item.version,
             schema_version,
             cost_ms: if creates { self.create_ms } else { self.write_ms },
             manager_was_unknown: item.manager.as_ref().is_some_and(|manager| manager.guid.is_none()),
@@ -75,8 +77,8 @@ impl Credit {
         self.given.insert(item.person, given);
     }
 
-    /// A person was reported on. Writes run side by side, so that each one's time holds that of its neighbours: the
-    /// estimate errs towards giving out less.
+    /// A person was reported on; what was given of them, unless that is newer and still out. Writes run side by side,
+    /// so that each one's time holds that of its neighbours: the estimate errs towards giving out less.
     pub(super) fn take_back(&mut self, outcome: &Outcome) -> Option<Given> {
         for change in outcome.changes.iter().filter(|change| !change.confirmed_after_crash) {
             let estimate = if change.action == Action::Create { &mut self.create_ms } else { &mut self.write_ms };
@@ -84,11 +86,17 @@ impl Credit {
             let seen = change.duration_ms.clamp(0, limits::LDAP_TIMEOUT_MS) as f64;
             *estimate += (seen - *estimate) * WEIGHT;
         }
+        self.given.get(&outcome.person).filter(|given| given.version <= outcome.version)?;
         self.given.remove(&outcome.person)
     }
 
     pub(super) fn holds(&self, person: PersonId) -> bool {
         self.given.contains_key(&person)
+    }
+
+    /// Whether an older version of the person is out in the normal lane: for urgent work the agent drops that.
+    pub(super) fn is_older(&self, person: PersonId, version: Version) -> bool {
+        self.given.get(&person).is_some_and(|given| given.lane == Lane::Normal && given.version < version)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -112,7 +120,7 @@ impl Credit {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::ids::{ChangeId, Epoch, Version};
+    use rollcall_model::ids::{ChangeId, Epoch};
     use rollcall_model::outcome::{AppliedChange, Conclusion};
     use uuid::Uuid;
 
@@ -121,12 +129,51 @@ mod tests {
     const NOW: Timestamp = Timestamp(0);
 
     fn given(lane: Lane, cost_ms: f64) -> Given {
-        Given { at: NOW, lane, cost_ms, schema_version: 1, manager_was_unknown: false }
+        Given { at: NOW, lane, version: Version(2), cost_ms, schema_version: 1, manager_was_unknown: false }
     }
 
     fn credit(lane: Lane, persons: u32, cost_ms: f64) -> Credit {
         let given = (0..persons).map(|n| (PersonId(Uuid::from_u128(n.into())), given(lane, cost_ms))).collect();
         Credit { given, ..Credit::default() }
+    }
+
+    fn outcome(version: i64) -> Outcome {
+        Outcome {
+            id: ChangeId(Uuid::from_u128(2)),
+            person: PersonId(Uuid::from_u128(0)),
+            version: Version(version),
+            epoch: Epoch(1),
+            ended: NOW,
+            result: Conclusion::Done,
+            changes: vec![],
+            link: None,
+            dn: None,
+            confirmed: None,
+            refused: vec![],
+            warnings: vec![],
+            drift: vec![],
+            waits_for_manager: None,
+        }
+    }
+
+    #[test]
+    fn a_late_report_takes_nothing_newer_back() {
+        for (version, is_taken) in [(1, false), (2, true), (3, true)] {
+            let mut credit = credit(Lane::Normal, 1, 1.0);
+            assert_eq!(credit.take_back(&outcome(version)).is_some(), is_taken, "{version}");
+            assert_eq!(credit.is_empty(), is_taken, "{version}");
+        }
+    }
+
+    #[test]
+    fn urgent_work_overtakes_what_is_older_and_not_urgent() {
+        let check = |case: &str, credit: &Credit, version: i64, expected: bool| {
+            assert_eq!(credit.is_older(PersonId(Uuid::from_u128(0)), Version(version)), expected, "{case}");
+        };
+        check("nothing is out", &Credit::default(), 3, false);
+        check("an older version", &credit(Lane::Normal, 1, 1.0), 3, true);
+        check("the same version", &credit(Lane::Normal, 1, 1.0), 2, false);
+        check("an older urgent one", &credit(Lane::Urgent, 1, 1.0), 3, false);
     }
 
     #[test]
@@ -157,22 +204,7 @@ mod tests {
             failure: None,
             confirmed_after_crash: false,
         };
-        let outcome = Outcome {
-            id: ChangeId(Uuid::from_u128(2)),
-            person: PersonId(Uuid::from_u128(3)),
-            version: Version(1),
-            epoch: Epoch(1),
-            ended: NOW,
-            result: Conclusion::Done,
-            changes: vec![change],
-            link: None,
-            dn: None,
-            confirmed: None,
-            refused: vec![],
-            warnings: vec![],
-            drift: vec![],
-            waits_for_manager: None,
-        };
+        let outcome = Outcome { changes: vec![change], ..outcome(1) };
         for _ in 0..100 {
             credit.take_back(&outcome);
         }

@@ -26,9 +26,11 @@ impl Worker {
             return Ok(false);
         }
         let urgent = self.urgent_due(now).await?;
-        let any_urgent = !urgent.is_empty();
-        if any_urgent {
-            self.dispatch(Lane::Urgent, urgent, now).await?;
+        let mut any_urgent = false;
+        if !urgent.is_empty() {
+            any_urgent = self.dispatch(Lane::Urgent, urgent, now).await?;
+            // Whoever must wait for an older version's outcome is looked for again when that is recorded.
+            self.urgent_may_be_due &= any_urgent;
         }
         let due = self.next_due(now).await?;
         if due.is_empty() || self.active.is_none() {
@@ -38,17 +40,23 @@ impl Worker {
         Ok(true)
     }
 
-    /// Urgent persons who are due, as far as their own credit goes.
+    /// Urgent persons who are due, as far as their own credit goes. One whose older version is with the agent overtakes
+    /// that; but an account that it is about to be linked to must be known first.
     async fn urgent_due(&mut self, now: Timestamp) -> Result<Vec<DuePerson>, Error> {
         let room = self.credit.room(Lane::Urgent);
         if room == 0 || !std::mem::take(&mut self.urgent_may_be_due) {
             return Ok(Vec::new());
         }
-        let given = limits::WORK_URGENT_PERSONS_MAX - room;
-        let limit = i64::try_from(given + room.min(limits::WORK_BATCH_PERSONS_MAX)).unwrap_or(i64::MAX);
+        // Those who are out may be due all the same, in either lane.
+        let limit = self.credit.len() + room.min(limits::WORK_BATCH_PERSONS_MAX);
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
-        let mut due = self.options.store.due_persons(&jobs, now, limit).await?;
-        due.retain(|person| person.urgent && !self.credit.holds(person.person.id));
+        let mut due = self.options.store.due_persons(&jobs, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+        let session = self.active.as_ref().and_then(|active| self.sessions.get(&active.session));
+        let can_overtake = session.is_some_and(|session| session.can(Capability::UrgentLane));
+        due.retain(|DuePerson { person, urgent, .. }| {
+            let overtakes = || can_overtake && person.link.is_some() && self.credit.is_older(person.id, person.version);
+            *urgent && (!self.credit.holds(person.id) || overtakes())
+        });
         due.truncate(room.min(limits::WORK_BATCH_PERSONS_MAX));
         // There may be more than were read.
         self.urgent_may_be_due = due.len() == room.min(limits::WORK_BATCH_PERSONS_MAX);
@@ -67,16 +75,21 @@ impl Worker {
             let limit = self.credit.len() + limits::WORK_READ_AHEAD_PERSONS_MAX;
             let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
             let due = self.options.store.due_persons(&jobs, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
-            self.ready = due.into_iter().filter(|person| !self.credit.holds(person.person.id)).collect();
+            let free = due.into_iter().filter(|person| !self.credit.holds(person.person.id));
+            // Urgent ones go into their own lane, while there is room in it.
+            let has_urgent_room = self.credit.room(Lane::Urgent) > 0;
+            let (urgent, ready) = free.partition::<Vec<_>, _>(|person| person.urgent && has_urgent_room);
+            self.urgent_may_be_due |= !urgent.is_empty();
+            self.ready = ready.into();
         }
         let count = self.ready.len().min(room).min(limits::WORK_BATCH_PERSONS_MAX);
         Ok(self.ready.drain(..count).collect())
     }
 
-    /// Evaluates these persons and sends what comes of it.
-    async fn dispatch(&mut self, lane: Lane, due: Vec<DuePerson>, now: Timestamp) -> Result<(), Error> {
+    /// Evaluates these persons and sends what comes of it; whether anything came.
+    async fn dispatch(&mut self, lane: Lane, due: Vec<DuePerson>, now: Timestamp) -> Result<bool, Error> {
         let Some((session, epoch)) = self.active.as_ref().map(|active| (active.session, active.lease.epoch)) else {
-            return Ok(());
+            return Ok(false);
         };
         let links = self.manager_links(&due).await?;
         let mut items = Vec::new();
@@ -84,40 +97,43 @@ impl Worker {
         let mut bytes = 0;
         let mut due = VecDeque::from(due);
         while let Some(person) = due.pop_front() {
-            match self.evaluate(&person, &links) {
+            let (result, warnings) = match self.evaluate(&person, &links) {
                 Evaluation::Send(mut desired) => {
                     desired.warnings.extend(person.person.pending.warnings.iter().cloned());
                     let size = serde_json::to_vec(&desired).map_or(usize::MAX, |text| text.len());
                     bytes = size.saturating_add(bytes);
                     if let Some(failure) = self.sessions.get(&session).and_then(|session| beyond(session, &desired)) {
-                        let result = Conclusion::Failed(failure);
-                        decided.push(self.without_agent(&person, result, Vec::new(), now));
+                        (Conclusion::Failed(failure), Vec::new())
                     } else if size > WORK_ITEM_BYTES {
-                        let result = Conclusion::Failed(too_large(size));
-                        decided.push(self.without_agent(&person, result, Vec::new(), now));
+                        (Conclusion::Failed(too_large(size)), Vec::new())
                     } else if bytes > WORK_FRAME_BYTES {
                         // Still due: it goes into the next frame.
                         due.push_front(person);
                         break;
                     } else {
                         items.push((person.job.clone(), *desired));
+                        continue;
                     }
                 }
-                Evaluation::Skip(code, warnings) => {
-                    decided.push(self.without_agent(&person, Conclusion::Skipped(code), warnings, now));
-                }
-                Evaluation::Fail(failure, warnings) => {
-                    decided.push(self.without_agent(&person, Conclusion::Failed(failure), warnings, now));
-                }
+                Evaluation::Skip(code, warnings) => (Conclusion::Skipped(code), warnings),
+                Evaluation::Fail(failure, warnings) => (Conclusion::Failed(failure), warnings),
+            };
+            // While an older version is with the agent, nothing ends before it.
+            if !self.credit.holds(person.person.id) {
+                decided.push(self.without_agent(&person, result, warnings, now));
             }
         }
-        while let Some(person) = due.pop_back() {
-            self.ready.push_front(person);
+        match lane {
+            Lane::Normal => due.into_iter().rev().for_each(|person| self.ready.push_front(person)),
+            Lane::Urgent => self.urgent_may_be_due |= !due.is_empty(),
         }
-        if !decided.is_empty() {
-            let _ = self.record(&decided, &HashMap::new()).await?;
+        let any = !decided.is_empty() || !items.is_empty();
+        if !decided.is_empty() && self.record(&decided, &HashMap::new()).await? == Fenced::Done(()) {
+            // They may have been held back, or released.
+            let _ = self.settle_budget(&decided).await?;
         }
-        self.send_work(session, epoch, lane, items, now).await
+        self.send_work(session, epoch, lane, items, now).await?;
+        Ok(any)
     }
 
     /// Sends what the jobs' budgets let through.
@@ -240,6 +256,7 @@ fn needs(items: &[DesiredState]) -> Vec<Capability> {
         (Capability::Manager, items.iter().any(|item| item.manager.is_some())),
         (Capability::Rename, items.iter().any(|item| item.rename.is_some())),
         (Capability::Delete, items.iter().any(|item| item.delete)),
+        (Capability::NoPassword, items.iter().any(|item| !item.initial_password.is_generated())),
     ] {
         needs.extend(is_needed.then_some(capability));
     }
@@ -249,10 +266,16 @@ fn needs(items: &[DesiredState]) -> Vec<Capability> {
 /// Why an older agent is not given somebody: what it does not know it could not even read.
 fn beyond(session: &Session, desired: &DesiredState) -> Option<Failure> {
     let wanted = needs(std::slice::from_ref(desired));
-    let lacking = [Capability::Rename, Capability::Delete]
-        .into_iter()
-        .find(|capability| wanted.contains(capability) && !session.can(*capability))?;
-    let what = if lacking == Capability::Delete { "delete" } else { "rename" };
-    let reason = format!("the active agent cannot {what} accounts; update it");
+    let (_, what) = [
+        (Capability::Rename, "rename accounts"),
+        (Capability::Delete, "delete accounts"),
+        (Capability::NoPassword, "make accounts without a password"),
+    ]
+    .into_iter()
+    .find(|(capability, _)| wanted.contains(capability) && !session.can(*capability))?;
+    let reason = format!("the active agent cannot {what}; update it");
     Some(Failure::new(Code::HybridIdentityServiceNoActiveAgents, None, reason))
 }
+
+#[cfg(test)]
+mod tests;

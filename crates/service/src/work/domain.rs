@@ -15,13 +15,13 @@ use rollcall_wire::link::{Claim, ClaimAnswer, Controller, FromAgent, ToAgent};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
-use super::WorkOptions;
 use super::budget::Gate;
 use super::credit::{Credit, Given};
-use super::lease::{Released, Releasing};
+use super::lease::{Released, Releasing, Renewed};
 use super::session::{Session, SessionId};
 use super::standing::Standing;
 use super::unchanged::Looking;
+use super::{WorkOptions, is_fresh};
 use crate::fault;
 
 /// What a worker is told.
@@ -44,6 +44,8 @@ pub(super) struct Active {
     pub(super) until: Timestamp,
     /// `invocationId` of the writing controller.
     pub(super) controller: Option<String>,
+    /// When what was written through the controller before has come, where there was one.
+    pub(super) replicated: Option<Timestamp>,
 }
 
 /// A job that is ready to be worked on.
@@ -90,6 +92,7 @@ pub(super) struct Worker {
     pub(super) without_writing_controller: Option<Timestamp>,
     /// The highest `uSNChanged` of what was written under this lease; `None`: a write was made whose number is not known.
     pub(super) usn_recorded: Option<i64>,
+    pub(super) renewed: Option<Renewed>,
     /// The last hand-over.
     pub(super) released: Option<Released>,
 }
@@ -126,6 +129,7 @@ impl Worker {
             releasing: None,
             without_writing_controller: None,
             usn_recorded: Some(0),
+            renewed: None,
             released: None,
         }
     }
@@ -322,6 +326,8 @@ impl Worker {
             .iter()
             .filter_map(|outcome| self.credit.take_back(outcome).map(|given| (outcome.person, given)))
             .collect();
+        // What was read ahead of them knows nothing of what they tell: a link, say.
+        self.ready.retain(|due| outcomes.iter().all(|outcome| outcome.person != due.person.id));
         let recorded = match self.record(&outcomes, &given).await {
             Ok(Fenced::Done(())) => self.settle_budget(&outcomes).await,
             other => other,
@@ -345,7 +351,7 @@ impl Worker {
     /// Active jobs, with their mappings parsed once a version. Read again when somebody here changed one, or after a
     /// while, because it may have been somebody elsewhere.
     async fn load_jobs(&mut self, now: Timestamp) -> Result<(), Error> {
-        if self.jobs_read.is_some_and(|read| now.ms_since(read) < limits::JOBS_AGE_MS_MAX) {
+        if self.jobs_read.is_some_and(|read| is_fresh(read, limits::JOBS_AGE_MS_MAX, now)) {
             return Ok(());
         }
         let version = self.options.store.jobs_version().await?;
@@ -385,7 +391,7 @@ impl Worker {
     /// Persons whose manager was not found are looked at again from time to time: somebody else may have made one.
     async fn sweep(&mut self) -> Result<(), Error> {
         let now = self.options.clock.now();
-        if now.ms_since(self.swept) < limits::MANAGER_SWEEP_MS {
+        if is_fresh(self.swept, limits::MANAGER_SWEEP_MS, now) {
             return Ok(());
         }
         self.swept = now;

@@ -136,11 +136,13 @@ impl Worker {
         });
         match merge::merge(&person.person, &Incoming { method: operation.method, data: members }) {
             Merge::Accepted { person: merged, warnings } => {
+                // What was called urgent before and is not done yet stays so.
+                let was_urgent = person.urgent && person.due.is_some();
                 person.person = merged;
                 person.person.pending.warnings = warnings;
                 person.due = Some(now);
                 person.attempts = 0;
-                person.urgent = is_urgent(&person.person);
+                person.urgent = was_urgent || operation.urgent || is_urgent(&person.person);
                 person.data = operation.data;
                 person.quiet = None;
                 person.display_name = person.person.record.get("displayName").and_then(Value::as_str).map(shown);
@@ -243,6 +245,7 @@ impl Batch {
             data: None,
             quiet: None,
             display_name: None,
+            unlinked: None,
         })
     }
 

@@ -5,6 +5,8 @@
 //! under the domain's lease; so there is no locking, and another node that takes the lease over stops it dead.
 
 mod backoff;
+#[cfg(test)]
+mod bench;
 mod budget;
 mod credit;
 mod dispatch;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::ws::WebSocket;
 use rollcall_model::ids::{NodeId, TenantId};
-use rollcall_model::{Clock, Random, limits};
+use rollcall_model::{Clock, Random, Timestamp, limits};
 use rollcall_store::Store;
 use tokio::sync::mpsc;
 
@@ -37,6 +39,12 @@ pub struct WorkOptions {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub node: NodeId,
+}
+
+/// Whether something of that moment is younger than `ms` milliseconds. What comes from the future is not: the clock was
+/// put back.
+fn is_fresh(of: Timestamp, ms: i64, now: Timestamp) -> bool {
+    (0..ms).contains(&now.ms_since(of))
 }
 
 /// The queues of the workers, by tenant and domain.

@@ -55,6 +55,8 @@ impl Worker {
         }
         let mut batch = recorder.finish();
         self.wake_whose_manager_came(&mut batch, given, now).await?;
+        // A newer version may have waited for the outcome of the one before.
+        self.urgent_may_be_due |= batch.persons.iter().any(|update| update.urgent && update.due.is_some());
         self.note_numbers(outcomes);
         let lease = self.active.as_ref().map_or_else(
             || Lease { tenant: self.tenant, domain: self.domain.clone(), epoch: rollcall_model::ids::Epoch(-1) },
@@ -320,6 +322,7 @@ impl Recorder<'_> {
         let fulfilled = matches!(outcome.result, Conclusion::Done | Conclusion::Skipped(_));
         if unlink_deleted(&mut update.person, outcome) {
             self.batch.unlinked.push((outcome.person, outcome.version));
+            update.unlinked = Some(outcome.version);
         }
         let is_known = update.person.link.is_some() || outcome.version != update.person.version;
         if update.due.is_none() && is_known {
@@ -329,11 +332,14 @@ impl Recorder<'_> {
             }
             return;
         }
-        let newly_linked = set_link(&mut update.person, outcome, fulfilled);
-        if newly_linked {
+        // What was under way when the person lost their account names that account.
+        let is_after = update.unlinked.is_none_or(|unlinked| outcome.version > unlinked);
+        if is_after && set_link(&mut update.person, outcome, fulfilled) {
             self.batch.linked.push((job.clone(), key));
         }
-        let schema = self.schema_versions.get(&job).copied().unwrap_or_default();
+        // As of today only where nobody knows any more: corrected since, the mappings may bring another value.
+        let schema = self.evaluated_under.get(&outcome.person).or_else(|| self.schema_versions.get(&job));
+        let schema = schema.copied().unwrap_or_default();
         note_refused(&mut update.person, outcome, schema);
         if outcome.version != update.person.version {
             // Something newer was merged meanwhile, which made the person due. What this run left the account as may

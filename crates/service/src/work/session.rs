@@ -29,9 +29,10 @@ pub(super) struct Session {
     pub(super) frames: mpsc::Sender<ToAgent>,
     pub(super) capabilities: Vec<Capability>,
     pub(super) questions: Questions,
-    /// What it was last told to log; `None`: nothing.
-    pub(super) log_filter: Option<String>,
-    /// It was asked for a new key on this connection.
+    /// What it was last told to log on this connection. It goes by what it was told on an earlier one, so that each
+    /// connection begins with it.
+    pub(super) log_level: Option<ToAgent>,
+    /// It was asked for a new key on this connection and has not sent it yet.
     pub(super) rotating: bool,
     pub(super) controller: Option<Controller>,
     pub(super) trouble: Option<String>,
@@ -103,7 +104,7 @@ pub(super) async fn serve(hub: &Hub, socket: WebSocket, host: &str) {
         frames,
         capabilities,
         questions: questions.clone(),
-        log_filter: None,
+        log_level: None,
         rotating: false,
         controller,
         trouble: None,

@@ -50,6 +50,7 @@ fn person(version: i64) -> PersonUpdate {
         data: None,
         quiet: None,
         display_name: None,
+        unlinked: None,
     }
 }
 
@@ -97,11 +98,23 @@ fn operation(row: i64, version: i64) -> OpenOperation {
         person: Some(person_id()),
         version: Some(Version(version)),
         state: OperationState::Working,
+        urgent: false,
         data: None,
     }
 }
 
 fn record(update: PersonUpdate, open: Vec<OpenOperation>, bodies: Vec<Value>, outcome: &Outcome) -> RecordBatch {
+    record_under(HashMap::from([(person_id(), 5)]), update, open, bodies, outcome)
+}
+
+/// The job's schema version is 5 today.
+fn record_under(
+    evaluated_under: HashMap<PersonId, i64>,
+    update: PersonUpdate,
+    open: Vec<OpenOperation>,
+    bodies: Vec<Value>,
+    outcome: &Outcome,
+) -> RecordBatch {
     let random = Counting(std::sync::atomic::AtomicU64::new(1));
     let mut recorder = Recorder {
         tenant: TenantId(Uuid::from_u128(3)),
@@ -109,7 +122,7 @@ fn record(update: PersonUpdate, open: Vec<OpenOperation>, bodies: Vec<Value>, ou
         cycle: Uuid::from_u128(4),
         random: &random,
         schema_versions: HashMap::from([(job(), 5)]),
-        evaluated_under: HashMap::from([(person_id(), 5)]),
+        evaluated_under,
         persons: HashMap::from([(update.person.id, update)]),
         open,
         bodies: HashMap::from([(UploadId(Uuid::from_u128(9)), bodies)]),
@@ -359,6 +372,40 @@ fn a_deleted_account_is_forgotten() {
     assert_eq!(batch.operations[0].state, OperationState::Skipped);
 }
 
+/// semantics: link, delete. The person is read after the link was broken, or after the account was deleted.
+#[test]
+fn an_outcome_of_before_brings_no_lost_account_back() {
+    for (version, expected) in [(1, None), (2, None), (3, Some(GUID)), (4, Some(GUID))] {
+        let mut update = person(4);
+        update.unlinked = Some(Version(2));
+        let seen = Link { guid: GUID, confirmed: false, invocation_id: None, usn_changed: Some(7) };
+        let batch = record(
+            update,
+            Vec::new(),
+            Vec::new(),
+            &Outcome { link: Some(seen), ..outcome(version, Conclusion::Interrupted) },
+        );
+        let link = batch.persons[0].person.link.as_ref().map(|link| link.guid);
+        assert_eq!((link, !batch.linked.is_empty()), (expected, expected.is_some()), "{version}");
+    }
+}
+
+/// A refused value is tried again with the next schema version: not with the one it was refused under.
+#[test]
+fn a_value_is_refused_under_the_version_it_was_mapped_with() {
+    for (evaluated_under, expected) in [(Some(4), 4), (None, 5)] {
+        let refused = rollcall_model::outcome::RefusedValue {
+            attribute: "title".to_owned(),
+            values: vec!["Buyer".to_owned()],
+            failure: failure(Code::DirectoryRefused),
+        };
+        let outcome = Outcome { refused: vec![refused], ..outcome(2, Conclusion::Done) };
+        let evaluated_under = evaluated_under.map(|version| (person_id(), version)).into_iter().collect();
+        let batch = record_under(evaluated_under, person(2), Vec::new(), Vec::new(), &outcome);
+        assert_eq!(batch.persons[0].person.refused["title"].schema_version, expected);
+    }
+}
+
 /// semantics: move. What an attempt that did not end well moved is no move by hand.
 #[test]
 fn a_move_that_was_made_is_remembered() {
@@ -400,4 +447,11 @@ fn a_move_that_was_made_is_remembered() {
     let done = Outcome { drift: vec![to_other.clone()], ..outcome(2, Conclusion::Done) };
     let batch = record(update, Vec::new(), Vec::new(), &done);
     assert!(batch.persons[0].person.pending.moved && batch.persons[0].due.is_some());
+}
+
+#[test]
+fn what_comes_from_the_future_is_not_fresh() {
+    for (age_ms, expected) in [(-3_600_000, false), (-1, false), (0, true), (399, true), (400, false)] {
+        assert_eq!(super::is_fresh(NOW, 400, NOW.plus_ms(age_ms)), expected, "{age_ms}");
+    }
 }

@@ -12,10 +12,11 @@ use rollcall_model::killpoint::KillPoint;
 use rollcall_model::operation::Method;
 use rollcall_model::{Timestamp, fold, limits};
 use rollcall_store::{Error, Fenced, OpenOperation, RestingPerson, UnchangedBatch, UnchangedRow};
-use rollcall_wire::link::{Capability, FromAgent, ToAgent};
+use rollcall_wire::link::{Capability, Controller, FromAgent, ToAgent};
 use tokio::sync::oneshot;
 
 use super::domain::Worker;
+use super::is_fresh;
 use super::standing::Looked;
 use crate::{counters, fault};
 
@@ -46,11 +47,7 @@ impl Worker {
     /// Takes out of these operations those that may have found nothing to change, and asks the agent about their
     /// accounts. An earlier question is ended first.
     pub(super) async fn look(&mut self, operations: Vec<OpenOperation>) -> Result<Vec<OpenOperation>, Error> {
-        let session = self.active.as_ref().and_then(|active| self.sessions.get(&active.session));
-        let controller = session
-            .filter(|session| session.can(Capability::Look) && self.releasing.is_none())
-            .and_then(|session| session.controller.clone());
-        let Some(controller) = controller else { return Ok(operations) };
+        let Some(controller) = self.controller_to_ask() else { return Ok(operations) };
         let (candidates, others) = self.candidates(operations, &controller.invocation_id).await?;
         if candidates.is_empty() {
             return Ok(others);
@@ -71,6 +68,13 @@ impl Worker {
             self.read_them_instead(candidates);
         }
         Ok(others)
+    }
+
+    /// Another than the writing one may not have heard yet of what was changed there.
+    fn controller_to_ask(&self) -> Option<Controller> {
+        let session = self.active.as_ref().and_then(|active| self.sessions.get(&active.session))?;
+        let may_ask = session.can(Capability::Look) && self.releasing.is_none() && self.has_writing_controller();
+        session.controller.clone().filter(|_| may_ask)
     }
 
     /// Operations whose person rests and was merged last from the same data; each its person's only one in the batch,
@@ -126,7 +130,7 @@ impl Worker {
     /// Takes the answer of the question under way if it is there, or if it was waited for long enough.
     pub(super) async fn settle_looking(&mut self) -> Result<bool, Error> {
         let Some(mut looking) = self.looking.take() else { return Ok(false) };
-        let overdue = self.options.clock.now().ms_since(looking.asked) > limits::LOOK_ANSWER_MS_MAX;
+        let overdue = !is_fresh(looking.asked, limits::LOOK_ANSWER_MS_MAX, self.options.clock.now());
         match looking.answer.try_recv() {
             Ok(frame) => self.settle(looking.candidates, Some(frame)).await.map(|()| true),
             Err(oneshot::error::TryRecvError::Empty) if !overdue => {
@@ -223,6 +227,7 @@ mod tests {
     use rollcall_model::operation::OperationState;
     use uuid::Uuid;
 
+    use super::super::bench::Bench;
     use super::*;
 
     #[test]
@@ -238,6 +243,7 @@ mod tests {
                 person: None,
                 version: None,
                 state: OperationState::Queued,
+                urgent: false,
                 data: Some([7; 16]),
             };
             let mut person = RestingPerson {
@@ -261,5 +267,21 @@ mod tests {
         check("a DELETE", |operation, _| operation.method = Method::Delete, false);
         check("quiet under other mappings", |_, person| person.quiet = 3, false);
         check("a number of another controller", |_, person| person.controller = "dc2".to_owned(), false);
+    }
+
+    /// ADR 0011
+    #[tokio::test]
+    async fn only_the_writing_controller_is_asked() {
+        let bench = Bench::new().await;
+        let (first, second) = (bench.enrol().await, bench.enrol().await);
+        let mut node = bench.node();
+        let a = bench.connect(&mut node, &first, "dc1", Capability::OURS).await;
+        node.take_lease().await.unwrap();
+        let asked = |node: &Worker| node.controller_to_ask().map(|controller| controller.invocation_id);
+        assert_eq!(asked(&node).as_deref(), Some("dc1"));
+        let elsewhere = bench.connect(&mut node, &second, "dc2", Capability::OURS).await;
+        let other = node.sessions[&elsewhere.id].controller.clone();
+        node.sessions.get_mut(&a.id).unwrap().controller = other;
+        assert_eq!(asked(&node), None, "the agent has gone over to another one");
     }
 }

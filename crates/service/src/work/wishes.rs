@@ -9,6 +9,7 @@ use rollcall_wire::link::{self, Capability, ToAgent};
 use tracing::{info, warn};
 
 use super::domain::Worker;
+use super::is_fresh;
 use super::session::{SessionId, key_audit};
 
 impl Worker {
@@ -18,8 +19,8 @@ impl Worker {
 
     /// Looks from time to time what is wanted of the agents connected here, and tells them what is news.
     pub(super) async fn heed_wishes(&mut self, now: Timestamp) -> Result<(), Error> {
-        let is_fresh = self.wishes_read.is_some_and(|read| now.ms_since(read) < limits::AGENT_WISHES_MS);
-        if is_fresh || self.sessions.is_empty() {
+        let is_known = self.wishes_read.is_some_and(|read| is_fresh(read, limits::AGENT_WISHES_MS, now));
+        if is_known || self.sessions.is_empty() {
             return Ok(());
         }
         self.wishes_read = Some(now);
@@ -29,9 +30,10 @@ impl Worker {
         let mut frames = Vec::new();
         for session in self.sessions.values_mut().filter(|session| session.can(Capability::Release)) {
             let Some(agent) = agents.iter().find(|agent| agent.id == session.agent.id) else { continue };
-            if session.log_filter != agent.log_filter {
-                session.log_filter.clone_from(&agent.log_filter);
-                frames.push((session.id, ToAgent::LogLevel { filter: agent.log_filter.clone() }));
+            let log_level = ToAgent::LogLevel { filter: agent.log_filter.clone() };
+            if session.log_level.as_ref() != Some(&log_level) {
+                session.log_level = Some(log_level.clone());
+                frames.push((session.id, log_level));
             }
             if agent.rotate_key_wanted.is_some() && !session.rotating {
                 session.rotating = true;
@@ -59,9 +61,17 @@ impl Worker {
         };
         let now = self.options.clock.now();
         let audit = key_audit(self.options.random.uuid_v7(now), now, agent, "agent.key.add");
-        self.options.store.add_agent_key(agent, &key, &audit).await?;
+        if self.options.store.add_agent_key(agent, &key, &audit).await?
+            && let Some(session) = self.sessions.get_mut(&id)
+        {
+            // There may be another after it.
+            session.rotating = false;
+        }
         info!(agent.id = %agent, "an agent has a new key");
         self.send_to(id, ToAgent::KeyAccepted { public_key });
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

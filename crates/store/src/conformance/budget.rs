@@ -1,11 +1,14 @@
 //! The budget, and those whom it holds back.
 
+use rollcall_model::config::JobConfig;
 use rollcall_model::ids::{Epoch, PersonId};
 use rollcall_model::operation::OperationState;
 use rollcall_model::{Code, Timestamp, limits};
 
 use super::world::{START, World};
-use crate::{Admission, BudgetRest, BudgetSettled, BudgetState, BudgetWanted, Fenced, Lease, PersonUpdate, Store};
+use crate::{
+    Admission, Audit, BudgetRest, BudgetSettled, BudgetState, BudgetWanted, Fenced, Lease, PersonUpdate, Store,
+};
 
 /// Writes that the job of these cases may make.
 const LIMIT: u32 = 3;
@@ -16,7 +19,7 @@ fn later(ms: i64) -> Timestamp {
 
 async fn grant(store: &dyn Store, world: &World, wanted: &[(PersonId, u32)], now: Timestamp) -> Admission {
     let wanted: Vec<_> = wanted.iter().map(|(person, cost)| BudgetWanted { person: *person, cost: *cost }).collect();
-    match store.grant(&world.lease, &world.job, &wanted, now, LIMIT).await.unwrap() {
+    match store.grant(&world.lease, &world.job, &wanted, now).await.unwrap() {
         Fenced::Done(admission) => admission,
         Fenced::Stale => panic!("the lease is held"),
     }
@@ -39,9 +42,16 @@ async fn state(store: &dyn Store, world: &World, now: Timestamp) -> (i64, i64, i
     (used, staged, released)
 }
 
+async fn set_budget(store: &dyn Store, world: &World, budget: Option<u32>, now: Timestamp) {
+    let job = store.job(world.tenant, &world.job).await.unwrap().unwrap();
+    let audit = Audit { at: now, ..world.audit("job.set") };
+    store.set_job_config(world.tenant, &world.job, &JobConfig { budget, ..job.config }, &audit).await.unwrap();
+}
+
 /// Five persons with an open operation each, due at the start.
 async fn people(store: &dyn Store) -> (World, Vec<PersonId>) {
     let world = World::new(store, 1).await;
+    set_budget(store, &world, Some(LIMIT), START).await;
     let persons: Vec<PersonUpdate> =
         ["a", "b", "c", "d", "e"].map(|key| PersonUpdate { due: Some(START), ..world.person(key) }).into();
     world.working(store, &persons).await;
@@ -132,10 +142,22 @@ pub(super) async fn a_grant_outlives_its_node(store: &dyn Store) {
     // A node whose lease has passed to another changes nothing.
     let stale = Lease { epoch: Epoch(world.lease.epoch.0 - 1), ..world.lease.clone() };
     let wanted = [BudgetWanted { person: p[3], cost: 1 }];
-    assert_eq!(store.grant(&stale, &world.job, &wanted, late, LIMIT).await.unwrap(), Fenced::Stale);
+    assert_eq!(store.grant(&stale, &world.job, &wanted, late).await.unwrap(), Fenced::Stale);
     let settled = [BudgetSettled { person: p[1], used: 1, rest: BudgetRest::Ended }];
     assert_eq!(store.settle(&stale, &settled, late).await.unwrap(), Fenced::Stale);
     assert_eq!(state(store, &world, late).await.0, 1);
+}
+
+/// semantics: budget
+pub(super) async fn a_late_report_leaves_newer_work_alone(store: &dyn Store) {
+    let (world, p) = people(store).await;
+    grant(store, &world, &[(p[0], 2), (p[1], 2), (p[2], 1)], START).await;
+    assert_eq!(state(store, &world, START).await, (3, 1, 0));
+    settle(store, &world, &[(p[0], 0), (p[1], 1)], BudgetRest::Newer, later(1)).await;
+    assert_eq!(state(store, &world, later(1)).await, (4, 1, 0), "made beside what is granted");
+    assert_eq!(due(store, &world, later(1)).await, ["a", "c", "d", "e"], "nothing is free by it");
+    settle(store, &world, &[(p[0], 1)], BudgetRest::Ended, later(2)).await;
+    assert_eq!(state(store, &world, later(2)).await, (3, 1, 0));
 }
 
 /// semantics: budget
@@ -171,8 +193,15 @@ pub(super) async fn those_who_are_held_back_are_released(store: &dyn Store) {
 pub(super) async fn a_changed_budget_is_asked_anew(store: &dyn Store) {
     let (world, p) = people(store).await;
     grant(store, &world, &[(p[0], 3), (p[1], 1), (p[2], 1)], START).await;
-    assert_eq!(store.unstage(world.tenant, &world.job, later(1)).await.unwrap(), 2);
-    assert_eq!(state(store, &world, later(1)).await, (3, 0, 0));
-    assert_eq!(due(store, &world, later(1)).await, ["a", "b", "c", "d", "e"]);
-    assert_eq!(in_state(store, &world, OperationState::Staged).await, 0);
+    set_budget(store, &world, Some(LIMIT), later(1)).await;
+    assert_eq!(state(store, &world, later(1)).await, (3, 2, 0), "the same again");
+    for (ms, budget, fits) in [(2, Some(LIMIT + 1), 1), (3, None, 2)] {
+        set_budget(store, &world, budget, later(ms)).await;
+        assert_eq!(state(store, &world, later(ms)).await, (3, 0, 0), "{budget:?}");
+        assert_eq!(due(store, &world, later(ms)).await, ["a", "b", "c", "d", "e"], "{budget:?}");
+        assert_eq!(in_state(store, &world, OperationState::Staged).await, 0, "{budget:?}");
+        let admission = grant(store, &world, &[(p[1], 1), (p[2], 1)], later(ms)).await;
+        assert_eq!((admission.admitted.len(), admission.parked.len()), (fits, 2 - fits), "{budget:?}");
+        settle(store, &world, &[(p[1], 0), (p[2], 0)], BudgetRest::TriedAgain, later(ms)).await;
+    }
 }

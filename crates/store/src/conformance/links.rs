@@ -83,6 +83,8 @@ pub(super) async fn a_broken_link_is_not_brought_back_by_a_late_outcome(store: &
     assert_eq!(store.record(&world.lease, &batch, START).await.unwrap(), Fenced::Done(()));
     let mut stored = store.person(&world.job, "a").await.unwrap().unwrap();
     assert_eq!((&stored.person.link, &stored.person.confirmed, stored.due), (&None, &None, due));
+    // Whoever reads the person now knows which outcomes are of before.
+    assert_eq!((stored.unlinked, stored.person.version), (Some(Version(1)), Version(2)));
     // Matched anew.
     stored.person.link = outcome.person.link;
     let batch = RecordBatch { persons: vec![stored.clone()], ..RecordBatch::default() };

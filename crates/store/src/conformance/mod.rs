@@ -77,6 +77,7 @@ cases! {
     budget::what_exceeds_it_is_held_back,
     budget::what_is_not_used_is_given_back,
     budget::a_grant_outlives_its_node,
+    budget::a_late_report_leaves_newer_work_alone,
     budget::those_who_are_held_back_are_released,
     budget::a_changed_budget_is_asked_anew,
     log::pages_do_not_move,

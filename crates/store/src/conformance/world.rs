@@ -212,6 +212,7 @@ impl World {
             data: Some(data_of(external_id)),
             quiet: None,
             display_name: Some(format!("{external_id}, shown")),
+            unlinked: None,
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::batch::{batch, hex, ids};
 use super::identity::write_audit;
-use super::{SqlStore, Transaction, outcome};
+use super::{SqlStore, Transaction, jobs, outcome};
 use crate::{Admission, Audit, BudgetRest, BudgetSettled, BudgetState, BudgetWanted, Budgets, Error, Fenced, Lease};
 
 /// What is older does not count.
@@ -193,6 +193,29 @@ async fn sums(tx: &mut Transaction<'_>, settled: &[BudgetSettled]) -> Result<BTr
     Ok(sums)
 }
 
+/// What was written for these persons beside their grants.
+async fn add_late(
+    tx: &mut Transaction<'_>,
+    late: &[BudgetSettled],
+    sums: &mut BTreeMap<i64, (i64, i64)>,
+) -> Result<(), Error> {
+    if late.is_empty() {
+        return Ok(());
+    }
+    let used = late.iter().map(|late| BudgetWanted { person: late.person, cost: late.used });
+    let rows = tx
+        .rows(
+            sql!("select p.job as job, cast(sum(r.n) as bigint) as n from " (rows 1: person blob, n int) " r" then
+                 "person p on p.uuid = r.person group by p.job"),
+            args![costs(used)?],
+        )
+        .await?;
+    for row in &rows {
+        sums.entry(row.int("job")?).or_default().0 += row.int("n")?;
+    }
+    Ok(())
+}
+
 /// Those who are held back, as many as there is something left over for.
 async fn wake(tx: &mut Transaction<'_>, job: i64, count: i64, now: Timestamp) -> Result<(), Error> {
     tx.run(
@@ -223,12 +246,14 @@ impl Budgets for SqlStore {
         job: &JobId,
         wanted: &[BudgetWanted],
         now: Timestamp,
-        limit: u32,
     ) -> Result<Fenced<Admission>, Error> {
         let mut tx = self.db.begin("granting a budget").await?;
         if outcome::held(&mut tx, lease).await?.is_none() {
             return Ok(Fenced::Stale);
         }
+        // Not as somebody read it some time ago: by an old limit people would be held back whom nobody asks about
+        // again.
+        let limit = jobs::budget_of(&mut tx, job).await?.and_then(|(_, budget)| budget).unwrap_or(u32::MAX);
         outcome::lock_persons(&mut tx, wanted.iter().map(|wanted| wanted.person), "[]").await?;
         let (used, first) = standing(&mut tx, job, since(now)).await?;
         let known = known(&mut tx, wanted, since(now)).await?;
@@ -257,7 +282,10 @@ impl Budgets for SqlStore {
             return Ok(Fenced::Stale);
         }
         outcome::lock_persons(&mut tx, settled.iter().map(|settled| settled.person), "[]").await?;
-        let sums = sums(&mut tx, settled).await?;
+        let (late, settled): (Vec<_>, Vec<_>) =
+            settled.iter().copied().partition(|settled| settled.rest == BudgetRest::Newer);
+        let mut sums = sums(&mut tx, &settled).await?;
+        add_late(&mut tx, &late, &mut sums).await?;
         if !sums.is_empty() {
             tx.run(
                 sql!("delete from budget_grant where person in (select p.id from " (rows 1: v blob) " r" then
@@ -350,24 +378,26 @@ impl Budgets for SqlStore {
         tx.commit().await?;
         Ok(released)
     }
+}
 
-    async fn unstage(&self, tenant: TenantId, job: &JobId, now: Timestamp) -> Result<i64, Error> {
-        let mut tx = self.db.begin("asking a budget anew").await?;
-        let Some(number) = number(&mut tx, tenant, job).await? else { return Ok(0) };
-        let rows = tx
-            .rows(
-                sql!("select p.uuid as uuid from (select s.person from staged s where s.job = $1) x \
-                      join person p on p.id = x.person order by p.id" exclusive_p),
-                args![number],
-            )
-            .await?;
-        let persons = rows.iter().map(|row| row.uuid("uuid")).collect::<Result<Vec<_>, _>>()?;
-        let staged = i64::try_from(persons.len()).unwrap_or(i64::MAX);
-        due_now(&mut tx, &ids(persons)?, now).await?;
-        tx.run(sql!("delete from staged where job = $1"), args![number]).await?;
-        tx.commit().await?;
-        Ok(staged)
-    }
+/// Everyone whom a job holds back is asked about anew; the job's row is locked.
+pub(super) async fn unstage(tx: &mut Transaction<'_>, job: i64, now: Timestamp) -> Result<(), Error> {
+    let rows = tx
+        .rows(
+            sql!("select p.uuid as uuid from (select s.person from staged s where s.job = $1) x \
+                  join person p on p.id = x.person order by p.id" exclusive_p),
+            args![job],
+        )
+        .await?;
+    let persons = ids(rows.iter().map(|row| row.uuid("uuid")).collect::<Result<Vec<_>, _>>()?)?;
+    due_now(tx, &persons, now).await?;
+    tx.run(
+        sql!("delete from staged where person in (select p.id from " (rows 1: v blob) " r" then
+             "person p on p.uuid = r.v)"),
+        args![persons],
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Makes persons who were held back due, and shows their operations as worked on.

@@ -10,6 +10,7 @@ use rollcall_model::ids::{JobId, ServicePrincipalId, TenantId};
 use rollcall_model::operation::OperationState;
 
 use super::batch::{One, batch};
+use super::budget::unstage;
 use super::identity::write_audit;
 use super::{Arg, Row, Sql, SqlStore, Transaction, inconsistent};
 use crate::{Audit, Error, Job, JobCounts, Jobs};
@@ -67,10 +68,22 @@ pub(super) async fn write_job(tx: &mut Transaction<'_>, job: &Job) -> Result<(),
     raise_version(tx).await
 }
 
+fn read_config(row: &Row, name: &str) -> Result<JobConfig, Error> {
+    let broken = |why| Error::Inconsistent { table: "job", column: "config", row: name.to_owned(), why };
+    serde_json::from_str(&row.text("config")?).map_err(|error| broken(error.to_string()))
+}
+
+/// A job's number and its budget, which stays as it is until the transaction ends.
+pub(super) async fn budget_of(tx: &mut Transaction<'_>, job: &JobId) -> Result<Option<(i64, Option<u32>)>, Error> {
+    let sql = sql!("select j.id, j.config from job j where j.name = $1" exclusive_j);
+    let row = tx.row(sql, args![job.as_str()]).await?;
+    row.map(|row| Ok((row.int("id")?, read_config(&row, job.as_str())?.budget))).transpose()
+}
+
 fn read_job(row: &Row) -> Result<Job, Error> {
     let name = row.text("name")?;
     let broken = |column, why: String| Error::Inconsistent { table: "job", column, row: name.clone(), why };
-    let config = serde_json::from_str(&row.text("config")?).map_err(|error| broken("config", error.to_string()))?;
+    let config = read_config(row, &name)?;
     let state = state_from_number(row.int("state")?).ok_or_else(|| broken("state", "unknown number".to_owned()))?;
     Ok(Job {
         id: JobId::from_text(&name),
@@ -142,6 +155,7 @@ impl Jobs for SqlStore {
         audit: &Audit,
     ) -> Result<Option<i64>, Error> {
         let mut tx = self.db.begin("changing a job's configuration").await?;
+        let before = budget_of(&mut tx, id).await?;
         let row = tx
             .row(
                 sql!(
@@ -155,6 +169,9 @@ impl Jobs for SqlStore {
         let Some(row) = row else { return Ok(None) };
         let version = row.int("schema_version")?;
         raise_version(&mut tx).await?;
+        if let Some((number, _)) = before.filter(|(_, budget)| *budget != config.budget) {
+            unstage(&mut tx, number, audit.at).await?;
+        }
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;
         Ok(Some(version))

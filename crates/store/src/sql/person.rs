@@ -131,5 +131,6 @@ pub(super) fn read_person(row: &Row) -> Result<PersonUpdate, Error> {
         data: row.opt_half_sha256("data")?,
         quiet: row.opt_int("quiet")?,
         display_name: row.opt_text("display_name")?,
+        unlinked: row.opt_int("unlinked")?.map(Version),
     })
 }

@@ -8,7 +8,8 @@
 //! - `(rows N, longs M: a blob, d long)`: the same, and `long` columns are texts cut out of the bytes bound as `$M`;
 //! - `(rows N, ids M: a int, b id0, c id3)`: the same, and `$M` holds four ids of 16 bytes for each row, in their order;
 //!   a nil one is null;
-//! - `share`, `exclusive` (of a lease `l`), `exclusive_p` (of persons `p`): row locks, where the engine has them;
+//! - `share`, `exclusive` (of a lease `l`), `exclusive_p` (of persons `p`), `exclusive_j` (of a job `j`, but rows that
+//!   refer to it may be stored): row locks, where the engine has them;
 //! - `(pick T as P, "query")`: joins those rows of `T` whose ids the query yields for each row before it; the query may
 //!   have a limit of its own;
 //! - `then`: a join whose right side is looked up for each row of the left one, in this order. SQLite, which keeps no
@@ -38,7 +39,7 @@ macro_rules! person_columns {
     () => {
         "p.uuid, j.name as job, p.folded, p.external_id, p.version, p.due, p.lane, p.attempts, p.last_code, \
          p.link_guid, p.link_confirmed, p.link_controller, p.link_usn, p.record, p.pending, p.confirmed, p.refused, \
-         p.data, p.quiet, p.display_name"
+         p.data, p.quiet, p.display_name, p.unlinked"
     };
 }
 
@@ -55,6 +56,7 @@ macro_rules! sqlite_part {
     (share) => { "" };
     (exclusive) => { "" };
     (exclusive_p) => { "" };
+    (exclusive_j) => { "" };
     ((rows $n:literal: $($column:tt)+)) => { sqlite_part!((rows $n, longs 0: $($column)+)) };
     ((rows $n:literal, ids $m:literal: $($column:tt)+)) => { sqlite_part!((rows $n, longs $m: $($column)+)) };
     ((rows $n:literal, longs $m:literal: $first:ident $type:ident $(, $more:ident $more_type:ident)*)) => {
@@ -112,6 +114,7 @@ macro_rules! postgres_part {
     (share) => { " for share of l" };
     (exclusive) => { " for update of l" };
     (exclusive_p) => { " for update of p" };
+    (exclusive_j) => { " for no key update of j" };
     ((rows $n:literal: $($column:tt)+)) => { postgres_part!((rows $n, longs 0: $($column)+)) };
     ((rows $n:literal, ids $m:literal: $first:ident $type:ident $(, $more:ident $more_type:ident)*)) => {
         concat!(

@@ -44,6 +44,7 @@ fn read_open_operation(row: &Row) -> Result<OpenOperation, Error> {
         person: row.opt_uuid("person")?.map(PersonId),
         version: row.opt_int("version")?.map(Version),
         state: operation_state(row, "state")?,
+        urgent: row.int("lane")? == lane(true),
         data: row.opt_half_sha256("data")?,
     })
 }
@@ -52,7 +53,7 @@ fn read_open_operation(row: &Row) -> Result<OpenOperation, Error> {
 impl Work for SqlStore {
     async fn waiting_operations(&self, jobs: &[JobId], limit: i64) -> Result<Vec<OpenOperation>, Error> {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
-                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, o.data, \
+                     coalesce(o.external_id, o.folded) as external_id, o.state, o.lane, o.version, o.data, \
                      p.uuid as person from "
                  (rows 1: job text, lane int) " r join job j on j.name = r.job "
                  (pick operation as o, "select w.id from operation w where w.job = j.id and w.lane = r.lane \
@@ -133,7 +134,7 @@ impl Work for SqlStore {
 
     async fn open_operations(&self, persons: &[PersonId]) -> Result<Vec<OpenOperation>, Error> {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
-                     coalesce(o.external_id, o.folded) as external_id, o.state, o.version, o.data, \
+                     coalesce(o.external_id, o.folded) as external_id, o.state, o.lane, o.version, o.data, \
                      p.uuid as person from "
                  (rows 1: v blob) " r" then "person p on p.uuid = r.v" then
                  "operation o on o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10" then

@@ -33,6 +33,7 @@ const TO_AGENT: &[&str] = &[
     // Protocol 2.
     r#"{"type":"active","domain":"corp.example.test","epoch":8,"leaseMs":10000,"jobContext":{"writingController":"dc2","replication":{"from":"dc1","usn":4100,"waitMs":60000}}}"#,
     r#"{"type":"work","epoch":7,"needs":["urgentLane"],"lane":"urgent","items":[]}"#,
+    r#"{"type":"work","epoch":7,"needs":["create","noPassword"],"items":[{"person":"01a20800-0000-7000-8000-000000000001","externalId":"E-1","version":2,"link":null,"matching":[{"attribute":"employeeID","value":"E-1"}],"account":"enabledIfNewOrFirstLink","ifAbsent":"create","extent":"everything","attributes":[],"cn":"Ada","container":{"mapped":null,"default":"OU=Staff,DC=corp","mayMove":false},"manager":null,"mustChangePassword":false,"initialPassword":"none","enableFoundDisabled":false,"lastLeftEnabled":null,"failure":null,"warnings":[]}]}"#,
     r#"{"type":"look","request":5,"epoch":7,"since":4100,"guids":["01a20800-0000-7000-8000-000000000002"]}"#,
     r#"{"type":"ask","request":6,"question":"schema"}"#,
     r#"{"type":"release","epoch":7}"#,

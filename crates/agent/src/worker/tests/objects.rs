@@ -1,9 +1,11 @@
 //! Other names, deletions, and what the local policy makes of a plan.
 
+use rollcall_engine::reconcile;
 use rollcall_model::config::target;
 use rollcall_model::desired::{DesiredContainer, Extent};
 use rollcall_model::ids::ChangeId;
-use rollcall_model::plan::Warning;
+use rollcall_model::observed::{Observed, ObservedAccount, ObservedManager};
+use rollcall_model::plan::{Warning, Write, WriteRequest};
 
 use super::*;
 use crate::config::PolicyAction;
@@ -70,6 +72,40 @@ async fn accounts_are_moved_and_renamed_at_once() {
     assert_eq!(bench.directory.made(), ["move CN=Ada King (E1)"]);
     assert_eq!(outcome.dn, Some(format!("CN=Ada King (E1),{OTHER}")));
     assert_eq!(code(&bench.one(desired).await), Some(Code::RedundantExport));
+}
+
+/// The name is taken, so it would have to be another: that takes the right to rename too.
+#[tokio::test]
+async fn a_move_without_leave_to_rename_keeps_the_name() {
+    for (taken, expected) in [(false, None), (true, Some(Code::RefusedByLocalPolicy))] {
+        let mut bench = Bench::new();
+        bench.policy.actions.retain(|action| *action != PolicyAction::Rename);
+        let ada = bench.directory.put(&at("ada"), &[]);
+        if taken {
+            bench.directory.put(&format!("CN=ada,{OTHER}"), &[]);
+        }
+        let mut desired = linked(ada, 1, "ada");
+        desired.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: true };
+        let outcome = bench.one(desired).await;
+        assert_eq!((code(&outcome), actions(&outcome)), (expected, vec![(Action::Move, !taken)]));
+        assert_eq!(bench.directory.made().len(), usize::from(!taken));
+    }
+}
+
+/// What follows a move under another name is logged of the account that was moved.
+#[tokio::test]
+async fn writes_after_a_move_are_of_the_moved_account() {
+    let bench = Bench::new();
+    let ada = bench.directory.put(&at("ada"), &[("title", "old")]);
+    bench.directory.put(&format!("CN=ada,{OTHER}"), &[]);
+    let mut desired = person(1, "ada", &[("title", "new")]);
+    (desired.link, desired.rename) = (Some(link(ada)), Some(MayWrite::Yes));
+    desired.attributes.retain(|own| own.name == "title");
+    desired.container = DesiredContainer { mapped: Some(OTHER.to_owned()), default: None, may_move: true };
+    let outcome = bench.one(desired).await;
+    assert_eq!(actions(&outcome), [(Action::Move, true), (Action::Update, true)]);
+    let moved = format!("CN=ada (E1),{OTHER}");
+    assert!(outcome.changes.iter().all(|change| change.dn == moved), "{:?}", outcome.changes);
 }
 
 /// An answer that is lost is settled by looking: the rename was made, or is made again.
@@ -151,7 +187,7 @@ async fn a_deletion_without_an_answer_is_looked_up() {
         },
     };
     worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
-    worker.shared.journal.note_sent(ChangeId(uuid::Uuid::from_u128(9))).unwrap();
+    worker.shared.journal.note_sent(ChangeId(uuid::Uuid::from_u128(9)), "invocation-1").unwrap();
     worker.shared.journal.sync().await.unwrap();
     worker.catch_up().await.unwrap();
     let outcomes = worker.shared.journal.state().outcomes.clone();
@@ -161,6 +197,50 @@ async fn a_deletion_without_an_answer_is_looked_up() {
         (vec![(Action::Delete, true)], true)
     );
     assert_eq!((outcomes[0].link.clone(), outcomes[0].changes[0].guid), (None, Some(guid)));
+}
+
+/// What another controller was sent may still be on its way to this one: here the account comes half a minute later.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_on_another_controller_yet_is_waited_for() {
+    let guid = ObjectGuid(uuid::Uuid::from_u128(0xA001));
+    let add = reconcile::plan(
+        &person(1, "ada", &[]),
+        &Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked },
+    );
+    let add = add.writes[0].clone();
+    let delete = WriteRequest::Delete { guid, dn: rollcall_model::Dn::from_directory(&at("ada")) };
+    let delete = Write { action: Action::Delete, request: delete };
+    for (write, to, expected) in [
+        (&add, "invocation-0", Some(Action::Create)),
+        (&add, "INVOCATION-1", None),
+        (&delete, "invocation-0", None),
+        (&delete, "INVOCATION-1", Some(Action::Delete)),
+    ] {
+        let bench = Bench::new();
+        let mut worker = bench.worker();
+        let desired = person(1, "ada", &[]);
+        let intent = Intent {
+            change: ChangeId(uuid::Uuid::from_u128(9)),
+            person: desired.person,
+            version: Version(1),
+            epoch: Epoch(1),
+            guid: (write.action == Action::Delete).then_some(guid),
+            matching: desired.matching,
+            write: write.clone(),
+        };
+        let change = intent.change;
+        worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
+        worker.shared.journal.note_sent(change, to).unwrap();
+        let directory = bench.directory.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            assert_eq!(directory.put(&at("ada"), &[("employeeID", "E1")]), guid);
+        });
+        worker.catch_up().await.unwrap();
+        let outcomes = worker.shared.journal.state().outcomes.clone();
+        let found = outcomes.first().map(|outcome| outcome.changes[0].action);
+        assert_eq!(found, expected, "{:?} to {to}", write.action);
+    }
 }
 
 /// The rest is applied, and what was left out is not taken for confirmed.

@@ -24,8 +24,12 @@ struct Pair {
 }
 
 fn pair(last_year: i32) -> Pair {
+    pair_of(2020, last_year)
+}
+
+fn pair_of(first_year: i32, last_year: i32) -> Pair {
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_before = rcgen::date_time_ymd(first_year, 1, 1);
     params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -134,6 +138,31 @@ async fn a_broken_pair_leaves_the_old_one_in_use() {
     server.put(&new.certificate, &new.key);
     server.reloader.look(Cause::Tick);
     ask(&mut server.connect(&new).await.unwrap()).await;
+}
+
+/// A clock that stands still.
+struct At(Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_taken_when_it_begins() {
+    let (old, early) = (pair(2090), pair_of(2080, 2091));
+    let begins = Timestamp(3_471_292_800_000_000);
+    let mut server = Server::start(&old);
+    server.put(&early.certificate, &early.key);
+    server.reloader.look(Cause::Tick);
+    ask(&mut server.connect(&old).await.unwrap()).await;
+    let wanted = data_encoding::HEXLOWER.encode(&Sha256::digest(&early.der));
+    for (now, is_taken) in [(Timestamp(begins.0 - 1), false), (begins, true)] {
+        server.reloader.clock = Arc::new(At(now));
+        server.reloader.look(Cause::Tick);
+        assert_eq!(server.reloader.in_use == wanted, is_taken, "{now:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rollcall_model::Code;
-use rollcall_model::config::InitialPassword;
+use rollcall_model::config::{InitialPassword, JobConfig};
 use rollcall_model::desired::{DesiredAccount, DesiredContainer, Extent, IfAbsent};
 use rollcall_model::ids::{ChangeId, Version};
 use rollcall_model::outcome::AppliedChange;
@@ -55,7 +55,28 @@ impl Bench {
         let world = World::new(&*store, 1).await;
         let persons: Vec<PersonUpdate> = ["a", "b", "c", "d"].map(|key| world.person(key)).into();
         world.merge(&*store, &persons).await;
-        Self { store, world, persons, gate: Gate::default(), limit: Some(2), _folder: folder }
+        let mut bench = Self { store, world, persons, gate: Gate::default(), limit: None, _folder: folder };
+        bench.set_limit(Some(2)).await;
+        bench
+    }
+
+    fn audit(&self) -> Audit {
+        Audit {
+            id: self.world.id(),
+            at: START,
+            actor: "x".to_owned(),
+            action: "x".to_owned(),
+            target: self.world.job.as_str().to_owned(),
+            details: "{}".to_owned(),
+        }
+    }
+
+    async fn set_limit(&mut self, budget: Option<u32>) {
+        let (tenant, job) = (self.world.tenant, &self.world.job);
+        let config = self.store.job(tenant, job).await.unwrap().unwrap().config;
+        let config = JobConfig { budget, ..config };
+        self.store.set_job_config(tenant, job, &config, &self.audit()).await.unwrap();
+        self.limit = budget;
     }
 
     fn id(&self, at: usize) -> PersonId {
@@ -114,15 +135,7 @@ impl Bench {
     }
 
     async fn release(&self) -> i64 {
-        let audit = Audit {
-            id: self.world.id(),
-            at: START,
-            actor: "x".to_owned(),
-            action: "job.release".to_owned(),
-            target: self.world.job.as_str().to_owned(),
-            details: "{}".to_owned(),
-        };
-        self.store.release(self.world.tenant, &self.world.job, None, START, &audit).await.unwrap()
+        self.store.release(self.world.tenant, &self.world.job, None, START, &self.audit()).await.unwrap()
     }
 }
 
@@ -166,7 +179,7 @@ async fn who_needs_none_after_all_is_let_through() {
     assert_eq!(bench.admit(&[0, 1, 2], &[]).await, [0, 1]);
     assert_eq!(bench.admit(&[], &[2]).await, [2]);
     assert_eq!(bench.state().await, (2, 0, 0));
-    bench.limit = None;
+    bench.set_limit(None).await;
     assert_eq!(bench.admit(&[0, 1, 2, 3], &[]).await, [0, 1, 2, 3], "a job without a budget");
     assert_eq!(bench.state().await, (2, 0, 0));
 }
