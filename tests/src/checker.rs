@@ -145,6 +145,7 @@ pub enum Violation {
     },
     /// The log's changes do not lead to the value that stands there: one is missing, one too many, or one is untrue.
     BrokenChain {
+        person: String,
         object: String,
         attribute: String,
         why: String,

@@ -95,6 +95,8 @@ pub struct LeaseHolder {
     pub lease: Lease,
     pub node: NodeId,
     pub agent: AgentId,
+    /// First of the epochs in a row that this agent holds: nobody else wrote to the domain since.
+    pub agent_since: Epoch,
     /// `invocationId` of the writing controller.
     pub writing_controller: Option<String>,
     pub until: Timestamp,

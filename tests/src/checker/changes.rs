@@ -50,7 +50,8 @@ pub(super) fn exactly_once(history: &History) -> Vec<Violation> {
             let changes: Vec<&Change> =
                 changes.filter(|change| change.attribute.eq_ignore_ascii_case(attribute)).collect();
             if let Some(why) = broken(object, attribute, &changes, is_ours) {
-                out.push(Violation::BrokenChain { object: object.dn.clone(), attribute: (*attribute).to_owned(), why });
+                let (person, object) = (folded(&object.person), object.dn.clone());
+                out.push(Violation::BrokenChain { person, object, attribute: (*attribute).to_owned(), why });
             }
         }
     }

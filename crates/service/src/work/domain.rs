@@ -41,6 +41,8 @@ pub(super) struct Active {
     pub(super) lease: Lease,
     pub(super) session: SessionId,
     pub(super) agent: AgentId,
+    /// From this epoch on nobody else wrote to the domain.
+    pub(super) agent_since: Epoch,
     pub(super) until: Timestamp,
     /// `invocationId` of the writing controller.
     pub(super) controller: Option<String>,

@@ -3,7 +3,8 @@
 //! Of a write whose answer it never had, the agent can only see whether the account is now as that write would have
 //! left it. If the write was lost, whoever took over has made the same one since, and told of it. Which of the two it
 //! was shows in the log: the next change of the same value began either where ours would have begun, or where it would
-//! have ended.
+//! have ended. The log is in the order of the agents' clocks, which may have been moved: where the same agent has held
+//! the domain ever since, it is not looked at.
 
 use rollcall_model::outcome::{AppliedChange, Outcome};
 use rollcall_model::plan::Action;
@@ -19,11 +20,11 @@ const ROWS_MAX: i64 = 100;
 impl Worker {
     /// The outcomes without those changes that were in truth another agent's.
     pub(super) async fn without_others_changes(&self, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Error> {
-        let epoch = self.active.as_ref().map(|active| active.lease.epoch);
+        let since = self.active.as_ref().map(|active| active.agent_since);
         let mut told = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             let mut outcome = outcome.clone();
-            let is_late = Some(outcome.epoch) != epoch;
+            let is_late = since.is_none_or(|since| outcome.epoch < since);
             let mut changes = Vec::with_capacity(outcome.changes.len());
             for change in outcome.changes {
                 let is_guess = change.confirmed_after_crash && change.failure.is_none();
@@ -80,11 +81,13 @@ fn is_anothers(change: &AppliedChange, rows: &[LogRow]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::ids::{ChangeId, JobId, LogId, ObjectGuid, TenantId};
+    use rollcall_model::ids::{ChangeId, Epoch, JobId, LogId, ObjectGuid, PersonId, TenantId, Version};
+    use rollcall_model::outcome::Conclusion;
     use rollcall_model::plan::PropertyChange;
-    use rollcall_store::LogDetails;
+    use rollcall_store::{LogDetails, RecordBatch};
     use uuid::Uuid;
 
+    use super::super::bench::Bench;
     use super::*;
 
     fn title(old: &str, new: &str) -> PropertyChange {
@@ -148,6 +151,46 @@ mod tests {
         let create = row(11, Action::Create, LogStatus::Success, title("", "Buyer"));
         check("another's account", Action::Create, &[create], true);
         check("our account, changed", Action::Create, &[update(11, "Buyer", "Clerk")], false);
+    }
+
+    /// The agent's clock was put back meanwhile, so that an earlier row looks like a later one.
+    #[tokio::test]
+    async fn nobody_else_wrote_while_the_agent_held_the_domain() {
+        let bench = Bench::new().await;
+        let mut node = bench.node();
+        let _connected = bench.connect(&mut node, &bench.enrol().await, "dc1", &[]).await;
+        node.take_lease().await.unwrap();
+        let row = LogRow {
+            tenant: bench.world.tenant,
+            job: bench.world.job.clone(),
+            at: bench.now(),
+            guid: Some(ObjectGuid(Uuid::from_u128(1))),
+            ..row(u128::MAX, Action::Update, LogStatus::Success, title("Clerk", "Buyer"))
+        };
+        let batch = RecordBatch { log: vec![row], ..RecordBatch::default() };
+        let _ = bench.store.record(&bench.world.lease, &batch, bench.now()).await.unwrap();
+        let id = Uuid::from_u128((1_700_000_000_000 << 80) | (7 << 76) | (2 << 62));
+        let outcome = Outcome {
+            id: ChangeId(Uuid::from_u128(11)),
+            person: PersonId(Uuid::from_u128(2)),
+            version: Version(1),
+            epoch: Epoch(5),
+            ended: bench.now(),
+            result: Conclusion::Interrupted,
+            changes: vec![AppliedChange { id: ChangeId(id), ..change(Action::Update) }],
+            link: None,
+            dn: None,
+            confirmed: None,
+            refused: Vec::new(),
+            warnings: Vec::new(),
+            drift: Vec::new(),
+            waits_for_manager: None,
+        };
+        for (since, expected) in [(4, 1), (5, 1), (6, 0)] {
+            node.active.as_mut().unwrap().agent_since = Epoch(since);
+            let told = node.without_others_changes(std::slice::from_ref(&outcome)).await.unwrap();
+            assert_eq!(told[0].changes.len(), expected, "{since}");
+        }
     }
 
     #[test]

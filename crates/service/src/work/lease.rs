@@ -290,7 +290,8 @@ impl Worker {
         self.usn_recorded = Some(0);
         let until = now.plus_ms(limits::LEASE_MS);
         self.renewed = Some(Renewed { agent, epoch: holder.lease.epoch, at: Instant::now() });
-        self.active = Some(Active { lease: holder.lease, session: id, agent, until, controller, replicated });
+        let (lease, agent_since) = (holder.lease, holder.agent_since);
+        self.active = Some(Active { lease, session: id, agent, agent_since, until, controller, replicated });
         self.send_to(id, frame);
     }
 

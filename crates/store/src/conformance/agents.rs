@@ -132,6 +132,7 @@ pub(super) async fn a_lease_has_one_holder(store: &dyn Store) {
     let again = take(world.node, world.agent).await.unwrap();
     assert_eq!(again.lease.epoch, Epoch(world.lease.epoch.0 + 1));
     assert_eq!(again.writing_controller.as_deref(), Some("dc1"), "the stored one stays");
+    assert_eq!((held.agent_since, again.agent_since), (world.lease.epoch, world.lease.epoch), "nobody was in between");
     assert!(!store.renew_lease(&world.lease, START, 10_000).await.unwrap());
     let batch = MergeBatch::default();
     assert_eq!(store.merge(&world.lease, &batch).await.unwrap(), Fenced::Stale);
@@ -186,6 +187,7 @@ pub(super) async fn a_lease_ends_by_time_or_by_release(store: &dyn Store) {
         .unwrap()
         .unwrap();
     assert_eq!(third.lease.epoch, Epoch(second.epoch.0 + 1), "at once");
+    assert_eq!(third.agent_since, third.lease.epoch, "another agent was in between");
 }
 
 pub(super) async fn the_store_answers(store: &dyn Store) {

@@ -33,6 +33,7 @@ fn read_holder(tenant: TenantId, domain: &str, row: &Row) -> Result<LeaseHolder,
         lease: Lease { tenant, domain: domain.to_owned(), epoch: Epoch(row.int("epoch")?) },
         node: NodeId(row.uuid("node")?),
         agent: AgentId(row.uuid("agent")?),
+        agent_since: Epoch(row.int("agent_since")?),
         writing_controller: row.opt_text("controller")?,
         until: row.time("until")?,
         before: read_before(row)?,
@@ -234,11 +235,13 @@ impl Agents for SqlStore {
                     "insert into lease (tenant, domain, epoch, node, agent, controller, until, released) \
                       select id, $2, 1, $3, $4, $5, $6, 0 from tenant where uuid = $1 \
                       on conflict (tenant, domain) do update set epoch = lease.epoch + 1, node = excluded.node, \
+                          agent_since = case when lease.agent = excluded.agent then lease.agent_since \
+                              else lease.epoch + 1 end, \
                           agent = excluded.agent, controller = coalesce(lease.controller, excluded.controller), \
                           until = excluded.until, released = 0 \
                       where lease.released = 1 or lease.until < $7 \
                           or (lease.node = excluded.node and lease.agent = excluded.agent) \
-                      returning epoch, node, agent, controller, until, controller_before, usn_before, before_until"
+                      returning epoch, node, agent, agent_since, controller, until, controller_before, usn_before, before_until"
                 ),
                 args![
                     tenant.0,
@@ -311,8 +314,8 @@ impl Agents for SqlStore {
     async fn lease(&self, tenant: TenantId, domain: &str) -> Result<Option<LeaseHolder>, Error> {
         let domain = domain.to_lowercase();
         let sql = sql!(
-            "select l.epoch, l.node, l.agent, l.controller, l.until, l.controller_before, l.usn_before, \
-                        l.before_until from lease l \
+            "select l.epoch, l.node, l.agent, l.agent_since, l.controller, l.until, l.controller_before, \
+                        l.usn_before, l.before_until from lease l \
                         join tenant t on t.id = l.tenant where t.uuid = $1 and l.domain = $2"
         );
         let row = self.db.row("reading a lease", sql, args![tenant.0, domain.as_str()]).await?;

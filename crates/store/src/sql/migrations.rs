@@ -15,6 +15,7 @@ const SQLITE: &[Step] = &[
     (4, "budget", include_str!("../../migrations/sqlite/0004_budget.sql")),
     (5, "controller before", include_str!("../../migrations/sqlite/0005_controller_before.sql")),
     (6, "same data", include_str!("../../migrations/sqlite/0006_same_data.sql")),
+    (7, "agent since", include_str!("../../migrations/sqlite/0007_agent_since.sql")),
 ];
 const POSTGRES: &[Step] = &[
     (1, "start", include_str!("../../migrations/postgres/0001_start.sql")),
@@ -23,6 +24,7 @@ const POSTGRES: &[Step] = &[
     (4, "budget", include_str!("../../migrations/postgres/0004_budget.sql")),
     (5, "controller before", include_str!("../../migrations/postgres/0005_controller_before.sql")),
     (6, "same data", include_str!("../../migrations/postgres/0006_same_data.sql")),
+    (7, "agent since", include_str!("../../migrations/postgres/0007_agent_since.sql")),
 ];
 
 /// Brings the schema of an SQLite file up to date.

@@ -142,6 +142,7 @@ mod tests {
             lease: Lease { tenant: TenantId(Uuid::nil()), domain: "corp.test".to_owned(), epoch: Epoch(7) },
             node: NodeId(Uuid::nil()),
             agent: AgentId(Uuid::from_u128(number)),
+            agent_since: Epoch(7),
             writing_controller: Some("i-1".to_owned()),
             until: NOW.plus_ms(1_000),
             before: None,

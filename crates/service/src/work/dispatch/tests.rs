@@ -72,8 +72,9 @@ impl Bench {
             },
         );
         let lease = world.lease.clone();
-        let (agent, until, controller) = (world.agent, now.plus_ms(1_000_000), Some("dc1".to_owned()));
-        worker.active = Some(Active { lease, session, agent, until, controller, replicated: None });
+        let (agent, agent_since, until) = (world.agent, lease.epoch, now.plus_ms(1_000_000));
+        let controller = Some("dc1".to_owned());
+        worker.active = Some(Active { lease, session, agent, agent_since, until, controller, replicated: None });
         let mut bench = Self { worker, world, session, frames, _folder: folder };
         bench.set_job(change).await;
         bench

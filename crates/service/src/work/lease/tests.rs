@@ -27,6 +27,7 @@ fn the_last_number_is_known_to_the_next_holder_only() {
             lease,
             node: NodeId(Uuid::nil()),
             agent: AgentId(Uuid::nil()),
+            agent_since: Epoch(1),
             writing_controller: Some(from.to_owned()),
             until: NOW,
             before,

@@ -1,0 +1,3 @@
+-- First of the epochs in a row that the same agent holds: nobody else wrote to the domain since.
+alter table lease add column agent_since bigint not null default 1;
+update lease set agent_since = epoch;
