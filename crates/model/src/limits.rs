@@ -92,6 +92,9 @@ limits! {
     IDEMPOTENCY_KEY_CHARS_MAX: usize = 255, "characters";
     /// Writes that an agent has under way at the controller at once; of one person never more than one.
     WRITES_OUTSTANDING_MAX: usize = 4, "writes";
+    /// Persons of one batch: looked up, written, read back and reported together, while other batches are at another of
+    /// these steps.
+    BATCH_PERSONS_MAX: usize = 50, "persons";
     /// Batches of persons that are looked up and planned while another is written.
     BATCHES_AHEAD_MAX: usize = 2, "batches";
     /// Batches that an agent has in hand in one lane, those being reported included.

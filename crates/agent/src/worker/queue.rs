@@ -72,7 +72,7 @@ impl Queue {
         let epoch = waiting.front()?.0;
         let (mut tasks, mut left) = (vec![], VecDeque::new());
         while let Some((given, desired)) = waiting.pop_front() {
-            let wanted = given == epoch && tasks.len() < limits::WORK_BATCH_PERSONS_MAX;
+            let wanted = given == epoch && tasks.len() < limits::BATCH_PERSONS_MAX;
             match wanted.then(|| persons.take(&desired, lane)).flatten() {
                 Some(place) => tasks.push(Task::new(desired, place)),
                 None => left.push_back((given, desired)),

@@ -94,7 +94,7 @@ async fn the_controller_never_waits_for_us() {
         assert_eq!(bench.directory.made().len() as u128, writes);
         assert!(took_ms >= least_ms && took_ms * 100 < least_ms * 105, "{writes} writes took {took_ms} ms");
         let searches = u128::from(bench.directory.set(|inner| inner.searches) - before);
-        let batches = (persons * frames).div_ceil(100);
+        let batches = (persons * frames).div_ceil(u128::try_from(limits::BATCH_PERSONS_MAX).unwrap());
         assert!(searches <= batches * if managed { 4 } else { 2 }, "{searches} searches");
         let outcomes = worker.shared.journal.state().outcomes.clone();
         assert!(outcomes.iter().all(|outcome| outcome.link.as_ref().is_some_and(|link| link.confirmed)));
@@ -106,8 +106,8 @@ async fn the_controller_never_waits_for_us() {
 #[tokio::test(start_paused = true)]
 async fn the_urgent_go_between_two_writes_of_the_others() {
     let bench = Bench::new();
-    let items = bench.linked(80, "new");
-    let urgent = DesiredState { account: DesiredAccount::Disabled, ..bench.titled(99, 1, "") };
+    let items = bench.linked(100, "new");
+    let urgent = DesiredState { account: DesiredAccount::Disabled, ..bench.titled(199, 1, "") };
     bench.directory.set(|inner| (inner.serial_ms, inner.search_ms) = (20, 5));
     let works = Works::on(&bench);
     works.send(Lane::Normal, items).await;
@@ -122,8 +122,8 @@ async fn the_urgent_go_between_two_writes_of_the_others() {
     assert!(at <= before + limits::WRITES_OUTSTANDING_MAX + 2, "{at} after {before}");
     assert!(waited_ms < 250, "{waited_ms} ms");
     // The others go on where they were.
-    assert_eq!(bench.told(81).await.len(), 81);
-    assert_eq!(bench.directory.made().len(), 82, "the urgent one has a disable and a title");
+    assert_eq!(bench.told(101).await.len(), 101);
+    assert_eq!(bench.directory.made().len(), 102, "the urgent one has a disable and a title");
     works.ended().await;
 }
 
