@@ -1,14 +1,17 @@
-//! Workers over one store, in the hands of a test: each is a node's own.
+//! Workers over one store, in the hands of a test, each a node's own; and what agents report to them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rollcall_model::ids::{AgentId, NodeId};
+use rollcall_model::ids::{AgentId, ChangeId, Epoch, NodeId, PersonId, Version};
+use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
+use rollcall_model::plan::Action;
 use rollcall_model::{Clock, Timestamp};
 use rollcall_store::conformance::World;
 use rollcall_store::{Agent, Audit, LeaseHolder, NewEnrolment, Store};
 use rollcall_wire::link::{Capability, Controller, FromAgent, ToAgent};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::WorkOptions;
 use super::domain::{Event, Worker};
@@ -150,6 +153,41 @@ impl End {
     /// What was sent to it since it was looked at last.
     pub(super) fn heard(&mut self) -> Vec<ToAgent> {
         std::iter::from_fn(|| self.frames.try_recv().ok()).collect()
+    }
+}
+
+/// A report of nothing but how it ended.
+pub(super) fn outcome(person: PersonId, version: i64, result: Conclusion) -> Outcome {
+    Outcome {
+        id: ChangeId(Uuid::from_u128(500)),
+        person,
+        version: Version(version),
+        epoch: Epoch(1),
+        ended: START,
+        result,
+        changes: Vec::new(),
+        link: None,
+        dn: None,
+        confirmed: None,
+        refused: Vec::new(),
+        warnings: Vec::new(),
+        drift: Vec::new(),
+        waits_for_manager: None,
+    }
+}
+
+/// A write that reached the directory.
+pub(super) fn change(id: ChangeId, action: Action) -> AppliedChange {
+    AppliedChange {
+        id,
+        action,
+        at: START,
+        duration_ms: 3,
+        guid: None,
+        dn: "CN=Ada,DC=corp".to_owned(),
+        properties: Vec::new(),
+        failure: None,
+        confirmed_after_crash: false,
     }
 }
 

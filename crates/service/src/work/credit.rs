@@ -120,10 +120,11 @@ impl Credit {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::ids::{ChangeId, Epoch};
+    use rollcall_model::ids::ChangeId;
     use rollcall_model::outcome::{AppliedChange, Conclusion};
     use uuid::Uuid;
 
+    use super::super::bench;
     use super::*;
 
     const NOW: Timestamp = Timestamp(0);
@@ -138,22 +139,7 @@ mod tests {
     }
 
     fn outcome(version: i64) -> Outcome {
-        Outcome {
-            id: ChangeId(Uuid::from_u128(2)),
-            person: PersonId(Uuid::from_u128(0)),
-            version: Version(version),
-            epoch: Epoch(1),
-            ended: NOW,
-            result: Conclusion::Done,
-            changes: vec![],
-            link: None,
-            dn: None,
-            confirmed: None,
-            refused: vec![],
-            warnings: vec![],
-            drift: vec![],
-            waits_for_manager: None,
-        }
+        bench::outcome(PersonId(Uuid::from_u128(0)), version, Conclusion::Done)
     }
 
     #[test]
@@ -193,17 +179,8 @@ mod tests {
     #[test]
     fn what_was_measured_counts() {
         let mut credit = Credit::default();
-        let change = AppliedChange {
-            id: ChangeId(Uuid::from_u128(1)),
-            action: Action::Create,
-            at: NOW,
-            duration_ms: 120,
-            guid: None,
-            dn: String::new(),
-            properties: vec![],
-            failure: None,
-            confirmed_after_crash: false,
-        };
+        let created = bench::change(ChangeId(Uuid::from_u128(1)), Action::Create);
+        let change = AppliedChange { duration_ms: 120, ..created };
         let outcome = Outcome { changes: vec![change], ..outcome(1) };
         for _ in 0..100 {
             credit.take_back(&outcome);

@@ -81,13 +81,13 @@ fn is_anothers(change: &AppliedChange, rows: &[LogRow]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::ids::{ChangeId, Epoch, JobId, LogId, ObjectGuid, PersonId, TenantId, Version};
+    use rollcall_model::ids::{ChangeId, Epoch, JobId, LogId, ObjectGuid, PersonId, TenantId};
     use rollcall_model::outcome::Conclusion;
     use rollcall_model::plan::PropertyChange;
     use rollcall_store::{LogDetails, RecordBatch};
     use uuid::Uuid;
 
-    use super::super::bench::Bench;
+    use super::super::bench::{self, Bench};
     use super::*;
 
     fn title(old: &str, new: &str) -> PropertyChange {
@@ -96,15 +96,10 @@ mod tests {
 
     fn change(action: Action) -> AppliedChange {
         AppliedChange {
-            id: ChangeId(Uuid::from_u128(10)),
-            action,
-            at: Timestamp(0),
-            duration_ms: 0,
             guid: Some(ObjectGuid(Uuid::from_u128(1))),
-            dn: "CN=Ada,DC=corp".to_owned(),
             properties: vec![title("Clerk", "Buyer")],
-            failure: None,
             confirmed_after_crash: true,
+            ..bench::change(ChangeId(Uuid::from_u128(10)), action)
         }
     }
 
@@ -171,20 +166,9 @@ mod tests {
         let _ = bench.store.record(&bench.world.lease, &batch, bench.now()).await.unwrap();
         let id = Uuid::from_u128((1_700_000_000_000 << 80) | (7 << 76) | (2 << 62));
         let outcome = Outcome {
-            id: ChangeId(Uuid::from_u128(11)),
-            person: PersonId(Uuid::from_u128(2)),
-            version: Version(1),
             epoch: Epoch(5),
-            ended: bench.now(),
-            result: Conclusion::Interrupted,
             changes: vec![AppliedChange { id: ChangeId(id), ..change(Action::Update) }],
-            link: None,
-            dn: None,
-            confirmed: None,
-            refused: Vec::new(),
-            warnings: Vec::new(),
-            drift: Vec::new(),
-            waits_for_manager: None,
+            ..bench::outcome(PersonId(Uuid::from_u128(2)), 1, Conclusion::Interrupted)
         };
         for (since, expected) in [(4, 1), (5, 1), (6, 0)] {
             node.active.as_mut().unwrap().agent_since = Epoch(since);

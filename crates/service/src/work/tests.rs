@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId, TenantId, UploadId, Version};
+use rollcall_model::ids::{ChangeId, JobId, ObjectGuid, PersonId, TenantId, UploadId, Version};
 use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::outcome::{AppliedChange, Conclusion, Outcome};
 use rollcall_model::person::{Confirmed, Link, Pending, Person};
@@ -12,6 +12,7 @@ use rollcall_store::{LogStatus, OpenOperation, PersonUpdate, RecordBatch};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::bench;
 use super::record::Recorder;
 
 struct Counting(std::sync::atomic::AtomicU64);
@@ -55,36 +56,11 @@ fn person(version: i64) -> PersonUpdate {
 }
 
 fn outcome(version: i64, result: Conclusion) -> Outcome {
-    Outcome {
-        id: ChangeId(Uuid::from_u128(500)),
-        person: person_id(),
-        version: Version(version),
-        epoch: Epoch(1),
-        ended: NOW,
-        result,
-        changes: Vec::new(),
-        link: None,
-        dn: None,
-        confirmed: None,
-        refused: Vec::new(),
-        warnings: Vec::new(),
-        drift: Vec::new(),
-        waits_for_manager: None,
-    }
+    Outcome { ended: NOW, ..bench::outcome(person_id(), version, result) }
 }
 
 fn change(number: u128, action: Action, failure: Option<Failure>) -> AppliedChange {
-    AppliedChange {
-        id: ChangeId(Uuid::from_u128(number)),
-        action,
-        at: NOW,
-        duration_ms: 3,
-        guid: Some(GUID),
-        dn: "CN=Ada,DC=corp".into(),
-        properties: Vec::new(),
-        failure,
-        confirmed_after_crash: false,
-    }
+    AppliedChange { guid: Some(GUID), failure, ..bench::change(ChangeId(Uuid::from_u128(number)), action) }
 }
 
 fn operation(row: i64, version: i64) -> OpenOperation {

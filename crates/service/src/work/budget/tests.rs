@@ -4,12 +4,12 @@ use rollcall_model::Code;
 use rollcall_model::config::{InitialPassword, JobConfig};
 use rollcall_model::desired::{DesiredAccount, DesiredContainer, Extent, IfAbsent};
 use rollcall_model::ids::{ChangeId, Version};
-use rollcall_model::outcome::AppliedChange;
 use rollcall_model::plan::{Action, Failure};
 use rollcall_store::conformance::World;
 use rollcall_store::{Audit, PersonUpdate};
 
 use super::*;
+use crate::work::bench;
 
 const START: Timestamp = Timestamp(1_700_000_000_000_000);
 
@@ -97,32 +97,11 @@ impl Bench {
     }
 
     async fn settle(&mut self, at: usize, actions: &[Action], result: Conclusion) {
-        let change = |action: &Action| AppliedChange {
-            id: ChangeId(self.world.id()),
-            action: *action,
-            at: START,
-            duration_ms: 0,
-            guid: None,
-            dn: String::new(),
-            properties: Vec::new(),
-            failure: None,
-            confirmed_after_crash: false,
-        };
+        let change = |action: &Action| bench::change(ChangeId(self.world.id()), *action);
         let outcome = Outcome {
             id: ChangeId(self.world.id()),
-            person: self.id(at),
-            version: Version(1),
-            epoch: self.world.lease.epoch,
-            ended: START,
-            result,
             changes: actions.iter().map(change).collect(),
-            link: None,
-            dn: None,
-            confirmed: None,
-            refused: Vec::new(),
-            warnings: Vec::new(),
-            drift: Vec::new(),
-            waits_for_manager: None,
+            ..bench::outcome(self.id(at), 1, result)
         };
         let jobs = [self.world.job.clone()];
         let done = self.gate.settle(&*self.store, &self.world.lease, jobs.iter(), &[outcome], START).await.unwrap();

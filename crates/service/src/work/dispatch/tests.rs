@@ -2,9 +2,8 @@
 
 use rollcall_model::SourceName;
 use rollcall_model::config::{DeleteAction, InitialPassword, Mapping, MappingSource};
-use rollcall_model::ids::{ObjectGuid, Version};
+use rollcall_model::ids::ObjectGuid;
 use rollcall_model::operation::Method;
-use rollcall_model::outcome::AppliedChange;
 use rollcall_model::person::{Confirmed, Link, Person};
 use rollcall_model::plan::Action;
 use rollcall_store::conformance::World;
@@ -18,9 +17,9 @@ use rollcall_engine::evaluate::Prepared;
 use super::*;
 use crate::body;
 use crate::system::{SystemClock, SystemRandom};
-use crate::work::WorkOptions;
 use crate::work::domain::{Active, Event, ReadyJob};
 use crate::work::session::Questions;
+use crate::work::{WorkOptions, bench};
 
 const DOMAIN: &str = "corp.test";
 
@@ -126,32 +125,12 @@ impl Bench {
     }
 
     fn outcome(&self, person: &Person, version: i64, changes: &[Action]) -> Outcome {
-        let made = |action: &Action| AppliedChange {
-            id: ChangeId(self.world.id()),
-            action: *action,
-            at: Timestamp(0),
-            duration_ms: 1,
-            guid: None,
-            dn: String::new(),
-            properties: Vec::new(),
-            failure: None,
-            confirmed_after_crash: false,
-        };
+        let made = |action: &Action| bench::change(ChangeId(self.world.id()), *action);
         Outcome {
             id: ChangeId(self.world.id()),
-            person: person.id,
-            version: Version(version),
             epoch: self.world.lease.epoch,
-            ended: Timestamp(0),
-            result: Conclusion::Done,
             changes: changes.iter().map(made).collect(),
-            link: None,
-            dn: None,
-            confirmed: None,
-            refused: Vec::new(),
-            warnings: Vec::new(),
-            drift: Vec::new(),
-            waits_for_manager: None,
+            ..bench::outcome(person.id, version, Conclusion::Done)
         }
     }
 
