@@ -64,5 +64,5 @@ pub fn default_mapping() -> Vec<Mapping> {
 }
 
 fn row(to: &str, source: MappingSource, apply: Apply) -> Mapping {
-    Mapping { target: to.to_owned(), source, apply, matching_priority: 0, default_value: None, flow_null_values: false }
+    Mapping { apply, ..Mapping::new(to, source) }
 }

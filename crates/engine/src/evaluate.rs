@@ -4,6 +4,8 @@
 mod prepare;
 mod row;
 
+use std::collections::BTreeMap;
+
 use rollcall_model::config::{Apply, DeleteAction};
 use rollcall_model::desired::{
     DesiredAccount, DesiredAttribute, DesiredContainer, DesiredManager, DesiredState, Extent, IfAbsent, MatchRule,
@@ -12,7 +14,7 @@ use rollcall_model::desired::{
 use rollcall_model::ids::ObjectGuid;
 use rollcall_model::person::Person;
 use rollcall_model::plan::{Failure, Warning};
-use rollcall_model::{Code, Dn, SourceName, fold};
+use rollcall_model::{Code, Dn, SourceName, Timestamp, fold};
 use serde_json::Value as Json;
 
 use crate::expression::functions::part;
@@ -36,6 +38,27 @@ pub enum Evaluation {
     Fail(Failure, Vec<Warning>),
 }
 
+/// What an evaluation may know beside the person.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The moment that `Now()` and the date operators of scope filters mean.
+    pub now: Timestamp,
+    /// The account of [`manager_of`]'s answer, where this job is linked to it.
+    pub manager_link: Option<ObjectGuid>,
+    /// The job's own secret: one person and one mapping get the same random value every time.
+    pub secret: &'a [u8; 32],
+    /// Values already reserved for this person, by lower-case target: they are taken as decided.
+    pub reserved: &'a BTreeMap<String, String>,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    pub evaluation: Evaluation,
+    /// The result holds for this day only: the person is due again at the job's next midnight.
+    pub read_clock: bool,
+}
+
 /// The `externalId` of the person's manager, where the job maps one; a person is never their own.
 #[must_use]
 pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
@@ -48,9 +71,13 @@ pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
         .filter(|value| fold(value.trim()) != fold(person.external_id.trim()))
 }
 
-/// Evaluates one person. `manager_link` is the account of [`manager_of`]'s answer, where this job is linked to it.
+/// Evaluates one person.
 #[must_use]
-pub fn evaluate(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluation {
+pub fn evaluate(prepared: &Prepared, person: &Person, surroundings: &Surroundings<'_>) -> Evaluated {
+    Evaluated { evaluation: decide(prepared, person, surroundings.manager_link), read_clock: false }
+}
+
+fn decide(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluation {
     let mut run = Run { prepared, person, warnings: Vec::new() };
     if person.pending.method == rollcall_model::operation::Method::Delete && !run.delete_is_nothing() {
         return run.delete();
@@ -170,6 +197,10 @@ impl Run<'_> {
             delete: false,
             if_absent: IfAbsent::Skip,
             extent: Extent::AccountOnly,
+            if_absent_code: None,
+            leave_existing: false,
+            out_of_scope: false,
+            unique: Vec::new(),
             attributes: Vec::new(),
             cn: None,
             rename: None,
@@ -322,7 +353,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let may_write = self.may_write(row, &values);
-        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory }))
+        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory, redacted: false }))
     }
 
     /// Whether the directory refused just this before.

@@ -69,6 +69,11 @@ codes! {
     NotLinked, 5, Reason, "DELETE applies to linked accounts only, and this person has none", "None";
     Superseded, 6, Reason, "A later operation replaced every value of this one", "None";
     BudgetSpent, 7, Reason, "The job's budget of disables, deletes, moves and clears is spent; this change waits", "Look at what is waiting; then `rollcall job release`, or wait until the budget is free again";
+    EntrySynchronizationSkipped, 8, Reason, "A mapping to objectFilter holds the person back", "None, or change the mapping";
+    ObjectMappingDisabled, 9, Reason, "The job's object mapping is switched off", "None, or switch it on";
+    CreateOff, 10, Reason, "The job makes no accounts, and this person has none", "None, or switch the target action Create on";
+    UpdateOff, 11, Reason, "The job does not change existing accounts", "None, or switch the target action Update on";
+    FilteredAtImport, 12, Reason, "The job passes records of this kind over", "None, or change the filter at import";
 
     UnableToResolveReferenceAttributeValue, 20, Warning, "The manager has no account yet; it is set once there is one", "Send the manager's record, or give the manager's account its matching value";
     SelfReference, 21, Warning, "A person cannot be their own manager", "Correct the manager in the source";

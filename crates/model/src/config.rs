@@ -1,48 +1,15 @@
 //! What a job is set to do: its mappings and its settings.
 
+mod attributes;
+mod mapping;
+mod scope;
+
 use serde::{Deserialize, Serialize};
 
 use crate::source::SourceName;
-
-/// One row of the attribute mapping (engine-and-agent 2.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Mapping {
-    /// LDAP display name of an AD attribute, or one of [`target`]'s pseudo-attributes.
-    pub target: String,
-    pub source: MappingSource,
-    #[serde(default)]
-    pub apply: Apply,
-    /// 0: not a matching attribute; else evaluated in ascending order, the first that finds one object wins.
-    #[serde(default)]
-    pub matching_priority: u16,
-    /// Used when an account is created and the source yields nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default_value: Option<String>,
-    /// Target half of the clearing switch; the source half is [`JobConfig::clearable_sources`].
-    #[serde(default)]
-    pub flow_null_values: bool,
-}
-
-/// Where a mapping's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum MappingSource {
-    Direct(SourceName),
-    Constant(String),
-    /// Text in the expression language, parsed when it is saved.
-    Expression(String),
-}
-
-/// When a mapping's value is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Apply {
-    #[default]
-    Always,
-    /// In our own add only (Graph `ObjectAddOnly`).
-    OnCreate,
-}
+pub use attributes::{AttributeType, Mutability, Reference, SourceAttribute, standard_source_attributes};
+pub use mapping::{Apply, FlowWhen, Mapping, MappingSource, TargetActions};
+pub use scope::{FilterClause, FilterGroup, OnScopeExit, Scope};
 
 /// Target names that are no AD attributes, or that are treated in a way of their own.
 pub mod target {
@@ -52,6 +19,8 @@ pub mod target {
     pub const PARENT: &str = "parentDistinguishedName";
     /// The naming attribute.
     pub const CN: &str = "cn";
+    /// No attribute at all: its expression yields `IgnoreObjectFlow` for a person who is held back.
+    pub const OBJECT_FILTER: &str = "objectFilter";
     /// A reference by `externalId`.
     pub const MANAGER: &str = "manager";
     pub const SAM_ACCOUNT_NAME: &str = "sAMAccountName";
@@ -178,6 +147,24 @@ pub struct JobConfig {
     /// `None`: as many as come.
     #[serde(default = "budget_default")]
     pub budget: Option<u32>,
+    /// Whether the job's object mapping is on; off, nothing is done about anybody.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub enabled: bool,
+    /// What may be done to accounts at all.
+    #[serde(default, skip_serializing_if = "TargetActions::is_all")]
+    pub actions: TargetActions,
+    /// Who is provisioned.
+    #[serde(default, skip_serializing_if = "Scope::is_everybody")]
+    pub scope: Scope,
+    /// What is done to the account of somebody who leaves the scope.
+    #[serde(default, skip_serializing_if = "OnScopeExit::is_disable")]
+    pub on_scope_exit: OnScopeExit,
+    /// The attributes that records may have. Mappings may also read others of SCIM's schemas.
+    #[serde(default = "standard_source_attributes", skip_serializing_if = "attributes::is_standard")]
+    pub source_attributes: Vec<SourceAttribute>,
+    /// IANA name of the zone whose midnight is the job's; `None`: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     pub mappings: Vec<Mapping>,
 }
 
@@ -186,10 +173,53 @@ fn budget_default() -> Option<u32> {
     Some(crate::limits::BUDGET_DEFAULT)
 }
 
+fn on() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_on(on: &bool) -> bool {
+    *on
+}
+
 impl JobConfig {
+    /// The settings as shipped.
+    #[must_use]
+    pub fn new(mappings: Vec<Mapping>) -> Self {
+        Self {
+            domain: None,
+            container: None,
+            upn_suffix: None,
+            delete_action: DeleteAction::default(),
+            clearable_sources: Vec::new(),
+            empty_is_value: false,
+            must_change_password: false,
+            initial_password: InitialPassword::default(),
+            create_inactive: false,
+            enable_found_disabled: false,
+            budget: budget_default(),
+            enabled: true,
+            actions: TargetActions::default(),
+            scope: Scope::default(),
+            on_scope_exit: OnScopeExit::default(),
+            source_attributes: standard_source_attributes(),
+            time_zone: None,
+            mappings,
+        }
+    }
+
+    /// The listed source attribute of that name, whatever its case.
+    #[must_use]
+    pub fn source_attribute(&self, name: &SourceName) -> Option<&SourceAttribute> {
+        self.source_attributes.iter().find(|attribute| attribute.name == *name)
+    }
+
     /// The mapping that writes `target`, whatever its case.
     #[must_use]
     pub fn mapping(&self, target: &str) -> Option<&Mapping> {
         self.mappings.iter().find(|mapping| mapping.target.eq_ignore_ascii_case(target))
     }
 }
+
+#[cfg(test)]
+mod tests;

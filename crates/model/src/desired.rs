@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::Code;
 use crate::config::{Apply, InitialPassword};
 use crate::ids::{ObjectGuid, PersonId, Version};
 use crate::person::Link;
@@ -25,7 +26,19 @@ pub struct DesiredState {
     pub if_absent: IfAbsent,
     /// Whether more than the account's state may be written.
     pub extent: Extent,
+    /// Why no account is made where `if_absent` says skip; `None`: the person is inactive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_absent_code: Option<Code>,
+    /// An existing account is linked and otherwise left alone: the job does not update accounts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave_existing: bool,
+    /// The person has left the job's scope: what is confirmed is that, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_scope: bool,
     pub attributes: Vec<DesiredAttribute>,
+    /// Attributes of a new account whose value is still to be chosen among candidates. None of them is in `attributes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<UniqueAttribute>,
     /// Naming attribute of a new account; `None` only where `extent` is `AccountOnly`.
     pub cn: Option<String>,
     /// Whether an existing account may be given `cn` as its name; `None`: it is written on create only.
@@ -46,6 +59,16 @@ pub struct DesiredState {
     pub failure: Option<Failure>,
     /// What evaluation found; the outcome carries them on, so that the service need not remember them.
     pub warnings: Vec<Warning>,
+}
+
+/// An attribute of a new account whose value nobody else may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UniqueAttribute {
+    /// LDAP display name, or `cn`.
+    pub name: String,
+    /// In order of preference, none twice.
+    pub candidates: Vec<String>,
 }
 
 /// One matching attribute and the value to look for.
@@ -86,6 +109,8 @@ pub enum Extent {
     Everything,
     /// The record is broken or asks for a disable alone: only `account` is to be made so.
     AccountOnly,
+    /// `account` and `container` are to be made so: somebody left the scope of a job that moves such accounts.
+    AccountAndContainer,
 }
 
 /// Whether an attribute may be written on an existing, linked account.
@@ -110,6 +135,13 @@ pub struct DesiredAttribute {
     pub may_write: MayWrite,
     /// cn, sAMAccountName and the matching value: refused, the create fails; any other is left out with a warning.
     pub mandatory: bool,
+    /// The log shows `[Redact]` in place of the values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
+    /// What the last confirmed outcome left there, of an attribute of which only that may be taken away
+    /// (`proxyAddresses`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owned: Vec<String>,
 }
 
 /// Where a new account is made, and whether an existing one is moved.

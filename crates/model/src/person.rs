@@ -91,6 +91,9 @@ pub struct Confirmed {
     pub enabled: Option<bool>,
     /// `externalId` of the manager that was set.
     pub manager: Option<String>,
+    /// Whether the person was in the job's scope; `None`: confirmed by an agent that does not say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_scope: Option<bool>,
 }
 
 /// A value that the directory would not take.

@@ -125,18 +125,5 @@ pub(crate) fn secret(text: &str, name: &str, starts: Timestamp, ends: Timestamp,
 /// What a new job is set to do: the default mapping, and nothing that only the customer can know.
 #[must_use]
 pub(crate) fn new_job_config() -> JobConfig {
-    JobConfig {
-        domain: None,
-        container: None,
-        upn_suffix: None,
-        delete_action: rollcall_model::config::DeleteAction::default(),
-        clearable_sources: Vec::new(),
-        empty_is_value: false,
-        must_change_password: false,
-        initial_password: rollcall_model::config::InitialPassword::Generated,
-        create_inactive: false,
-        enable_found_disabled: false,
-        budget: Some(rollcall_model::limits::BUDGET_DEFAULT),
-        mappings: rollcall_engine::default_mapping::default_mapping(),
-    }
+    JobConfig::new(rollcall_engine::default_mapping::default_mapping())
 }

@@ -1,12 +1,14 @@
 //! Merged person to desired state with the default mapping, on one thread.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use rollcall_engine::default_mapping::default_mapping;
-use rollcall_engine::evaluate::{Evaluation, Prepared, evaluate};
+use rollcall_engine::evaluate::{Evaluation, Prepared, Surroundings, evaluate};
 use rollcall_engine::merge::{Incoming, Merge, merge};
+use rollcall_model::Timestamp;
 use rollcall_model::config::JobConfig;
 use rollcall_model::ids::PersonId;
 use rollcall_model::operation::Method;
@@ -46,10 +48,13 @@ pub(super) fn run(mode: Mode) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn round(prepared: &Prepared, people: &[Person], passes: u32) -> anyhow::Result<()> {
+    let reserved = BTreeMap::new();
+    let now = Timestamp(1_767_225_600_000_000);
+    let surroundings = Surroundings { now, manager_link: None, secret: &[7; 32], reserved: &reserved };
     for _ in 0..passes {
         for person in people {
             // The desired state is made and dropped: a service does both.
-            match black_box(evaluate(prepared, black_box(person), None)) {
+            match black_box(evaluate(prepared, black_box(person), &surroundings).evaluation) {
                 Evaluation::Send(_) => {}
                 other => bail!("a person that is not sent: {other:?}"),
             }

@@ -185,6 +185,7 @@ fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
 fn row(mapping: &Mapping, clearable: &[SourceName]) -> Result<Row, expression::Unusable> {
     let (source, paths) = match &mapping.source {
         MappingSource::Constant(text) => (Source::Constant(text.clone()), Vec::new()),
+        MappingSource::None => (Source::None, Vec::new()),
         MappingSource::Direct(name) => {
             let path = attribute::parse(name.as_str()).map_err(|error| unusable(name.as_str(), &error))?;
             (Source::Direct { path: path.clone(), is_external_id: is_external_id(name) }, vec![path])

@@ -41,6 +41,8 @@ pub(super) enum Role {
 pub(super) enum Source {
     Direct { path: AttributePath, is_external_id: bool },
     Constant(String),
+    /// Only the default value counts.
+    None,
     Expression(Compiled),
 }
 
@@ -88,6 +90,7 @@ impl Row {
         let value = match &self.source {
             Source::Direct { path, .. } => Value::of(&scim::find(record, path)),
             Source::Constant(text) => Value::borrowed(text),
+            Source::None => return Ok(Yield::Nothing),
             Source::Expression(compiled) => match compiled.evaluate(record, &prepared.default_domain) {
                 Ok(Value::Ignore) => return Ok(Yield::Nothing),
                 Ok(value) => value,

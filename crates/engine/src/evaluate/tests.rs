@@ -16,6 +16,16 @@ fn config() -> JobConfig {
     config
 }
 
+/// At the first moment of 2026, with nothing reserved.
+fn evaluate(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluation {
+    surrounded(prepared, person, manager_link).evaluation
+}
+
+fn surrounded(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluated {
+    let (now, reserved) = (Timestamp(1_767_225_600_000_000), BTreeMap::new());
+    super::evaluate(prepared, person, &Surroundings { now, manager_link, secret: &[7; 32], reserved: &reserved })
+}
+
 fn mapping(to: &str, source: MappingSource) -> Mapping {
     let mut mapping = default_mapping().into_iter().find(|mapping| mapping.target == "title").unwrap();
     (mapping.target, mapping.source) = (to.to_owned(), source);
@@ -68,6 +78,7 @@ fn settled(prepared: &Prepared, person: &Person) -> Person {
         container: state.container.mapped,
         enabled: Some(true),
         manager: state.manager.map(|manager| manager.external_id),
+        in_scope: Some(true),
     });
     settled
 }

@@ -64,7 +64,7 @@ fn to_wire(config: &JobConfig, schema_version: i64) -> JobSettings {
         parent: config.mapping(target::PARENT).map(|mapping| source_text(&mapping.source)),
         cn: match config.mapping(target::CN).map(|mapping| mapping.apply) {
             Some(Apply::Always) => "always".to_owned(),
-            Some(Apply::OnCreate) | None => "create".to_owned(),
+            _ => "create".to_owned(),
         },
         delete: match config.delete_action {
             DeleteAction::Off => "off".to_owned(),
@@ -91,6 +91,7 @@ fn source_text(source: &MappingSource) -> String {
     match source {
         MappingSource::Direct(name) => name.as_str().to_owned(),
         MappingSource::Constant(text) | MappingSource::Expression(text) => text.clone(),
+        MappingSource::None => String::new(),
     }
 }
 
@@ -147,14 +148,7 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
 }
 
 fn row(to: &str, source: MappingSource) -> Mapping {
-    Mapping {
-        target: to.to_owned(),
-        source,
-        apply: Apply::Always,
-        matching_priority: 0,
-        default_value: None,
-        flow_null_values: false,
-    }
+    Mapping::new(to, source)
 }
 
 /// When an account's name is written.

@@ -1,8 +1,8 @@
 //! Due persons to the agent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use rollcall_engine::evaluate::{self, Evaluation};
+use rollcall_engine::evaluate::{self, Evaluation, Surroundings};
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId};
 use rollcall_model::killpoint::KillPoint;
@@ -187,7 +187,10 @@ impl Worker {
         };
         let manager = evaluate::manager_of(&ready.prepared, &due.person)
             .and_then(|id| links.get(&(due.job.clone(), fold(&id))).copied());
-        evaluate::evaluate(&ready.prepared, &due.person, manager)
+        let reserved = BTreeMap::new();
+        let now = self.options.clock.now();
+        let surroundings = Surroundings { now, manager_link: manager, secret: &[0; 32], reserved: &reserved };
+        evaluate::evaluate(&ready.prepared, &due.person, &surroundings).evaluation
     }
 
     /// The accounts of these people's managers, as far as this job has linked them.

@@ -38,6 +38,7 @@ fn full(world: &World, external_id: &str) -> PersonUpdate {
         container: Some("OU=Staff,DC=corp,DC=test".to_owned()),
         enabled: Some(false),
         manager: Some("boss".to_owned()),
+        in_scope: Some(true),
     });
     person.refused = BTreeMap::from([(
         "title".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rollcall_model::config::{Apply, DeleteAction, JobConfig, JobState, Mapping, MappingSource};
+use rollcall_model::config::{JobConfig, JobState, Mapping, MappingSource};
 use rollcall_model::ids::{
     AgentId, AppId, ApplicationId, ChangeId, JobId, KeyId, LogId, NodeId, ObjectGuid, PersonId, ServicePrincipalId,
     TenantId, UploadId, Version,
@@ -40,27 +40,8 @@ pub struct World {
 
 /// A configuration with one mapping.
 pub(super) fn config() -> JobConfig {
-    JobConfig {
-        container: None,
-        upn_suffix: None,
-        delete_action: DeleteAction::Disable,
-        budget: None,
-        clearable_sources: Vec::new(),
-        empty_is_value: false,
-        must_change_password: false,
-        initial_password: rollcall_model::config::InitialPassword::Generated,
-        create_inactive: false,
-        enable_found_disabled: false,
-        domain: Some("Corp.Test".to_owned()),
-        mappings: vec![Mapping {
-            target: "title".to_owned(),
-            source: MappingSource::Direct(SourceName::new("title")),
-            apply: Apply::Always,
-            matching_priority: 0,
-            default_value: None,
-            flow_null_values: false,
-        }],
-    }
+    let title = Mapping::new("title", MappingSource::Direct(SourceName::new("title")));
+    JobConfig { domain: Some("Corp.Test".to_owned()), budget: None, ..JobConfig::new(vec![title]) }
 }
 
 impl World {
