@@ -421,6 +421,8 @@ pub(crate) fn person(number: u128, name: &str, attributes: &[(&str, &str)]) -> D
         apply: Apply::Always,
         may_write: MayWrite::Yes,
         mandatory,
+        redacted: false,
+        owned: vec![],
     };
     let external_id = format!("E{number}");
     let mut all = vec![attribute("sAMAccountName", name, true), attribute("employeeID", &external_id, true)];
@@ -435,6 +437,10 @@ pub(crate) fn person(number: u128, name: &str, attributes: &[(&str, &str)]) -> D
         delete: false,
         if_absent: IfAbsent::Create,
         extent: Extent::Everything,
+        if_absent_code: None,
+        leave_existing: false,
+        out_of_scope: false,
+        unique: Vec::new(),
         attributes: all,
         cn: Some(name.to_owned()),
         rename: None,

@@ -18,7 +18,7 @@ use rollcall_model::{Code, Dn, SourceName, Timestamp, fold};
 use serde_json::Value as Json;
 
 use crate::expression::functions::part;
-use crate::scim;
+use crate::{reconcile, scim};
 pub use prepare::{Prepared, Problem};
 use row::{Row, Yield};
 
@@ -353,7 +353,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let may_write = self.may_write(row, &values);
-        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory, redacted: false }))
+        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory, redacted: false, owned: self.owned(row) }))
     }
 
     /// Whether the directory refused just this before.
@@ -366,6 +366,12 @@ impl Run<'_> {
         let text = format!("the directory refused this value before and it is not sent again: {}", refused.reason);
         self.warn(Code::AttributeRefused, &row.target, text);
         true
+    }
+
+    /// What we last confirmed of an attribute of which only that may be taken away.
+    fn owned(&self, row: &Row) -> Vec<String> {
+        let confirmed = self.person.confirmed.as_ref().filter(|_| row.target_folded == reconcile::ADDRESSES_FOLDED);
+        confirmed.and_then(|confirmed| confirmed.attributes.get(&row.target_folded)).cloned().unwrap_or_default()
     }
 
     /// Semantics `may-write`.

@@ -1,13 +1,16 @@
 //! Desired state and observed entry into a plan: the writes, in order, how the operation ends, what is to be warned of
 //! and what differs without being ours to write. The agent and preview use the same functions.
 
+mod addresses;
 mod compare;
+mod kept;
 mod result;
+mod turns;
 mod writes;
 
 use std::collections::BTreeSet;
 
-use rollcall_model::config::{Apply, target};
+use rollcall_model::config::target;
 use rollcall_model::desired::{DesiredAccount, DesiredAttribute, DesiredState, Extent, IfAbsent, MayWrite};
 use rollcall_model::observed::{Entry, Observed, ObservedAccount, ObservedManager};
 use rollcall_model::plan::{
@@ -15,7 +18,10 @@ use rollcall_model::plan::{
 };
 use rollcall_model::{Code, Dn};
 
+pub use addresses::ADDRESSES_FOLDED;
+use addresses::PROXY_ADDRESSES;
 pub use result::{Happened, confirmed, happened, manager_after_create};
+pub use turns::{Turn, turns};
 pub use writes::{fallback_cn, moved_to, properties, with_cn, without};
 
 /// `userAccountControl` (MS-ADTS 2.2.16).
@@ -102,11 +108,12 @@ fn several(desired: &DesiredState, names: &[Dn]) -> Failure {
 fn absent(desired: &DesiredState, observed: &Observed, plan: &mut Plan) {
     plan.verdict = match (&desired.failure, desired.if_absent) {
         (Some(failure), _) => Verdict::Failed(failure.clone()),
-        (None, IfAbsent::Skip) => Verdict::Skipped(Code::InactiveWithoutAccount),
+        (None, IfAbsent::Skip) => Verdict::Skipped(desired.if_absent_code.unwrap_or(Code::InactiveWithoutAccount)),
         (None, IfAbsent::Create) => match create(desired) {
             Err(failure) => Verdict::Failed(failure),
             Ok(write) => {
                 plan.writes.push(write);
+                warn_of_values(desired, plan);
                 warn_of_manager(desired, observed, plan);
                 Verdict::Fulfilled
             }
@@ -143,7 +150,8 @@ fn create(desired: &DesiredState) -> Result<Write, Failure> {
         .attributes
         .iter()
         .filter(|own| !own.values.is_empty() && !own.name.eq_ignore_ascii_case(target::CN))
-        .map(|own| AddAttribute { name: own.name.clone(), values: own.values.clone(), mandatory: own.mandatory })
+        .filter(|own| kept::refusal(own).is_none())
+        .map(|own| AddAttribute { name: own.name.clone(), values: compare::distinct(own), mandatory: own.mandatory })
         .collect();
     // AD refuses to enable an account that has no password.
     let enabled = desired.account != DesiredAccount::Disabled && desired.initial_password.is_generated();
@@ -164,6 +172,10 @@ fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing
         plan.verdict = Verdict::Failed(Failure::new(Code::ProtectedAccount, None, reason));
         return;
     }
+    if desired.leave_existing {
+        plan.verdict = Verdict::Skipped(Code::UpdateOff);
+        return;
+    }
     if desired.delete && desired.link.as_ref().is_some_and(|link| link.guid == entry.guid) {
         let request = WriteRequest::Delete { guid: entry.guid, dn: entry.dn.clone() };
         plan.writes.push(Write { action: Action::Delete, request });
@@ -179,9 +191,13 @@ fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing
         plan.writes.push(account_write(Action::Disable, entry, &entry.dn, bits | ACCOUNT_DISABLE));
     }
     let mut dn = entry.dn.clone();
-    if desired.extent == Extent::Everything {
-        dn = relocate(desired, entry, standing, plan);
-        modify(desired, observed, entry, &dn, standing, plan);
+    match desired.extent {
+        Extent::AccountOnly => {}
+        Extent::AccountAndContainer => dn = relocate(desired, entry, standing, plan),
+        Extent::Everything => {
+            dn = relocate(desired, entry, standing, plan);
+            modify(desired, observed, entry, &dn, standing, plan);
+        }
     }
     if entry.is_disabled() && enables(desired, entry, standing, plan) {
         plan.writes.push(account_write(Action::Enable, entry, &dn, bits & !ACCOUNT_DISABLE));
@@ -288,15 +304,23 @@ fn other_name(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &
 /// Semantics `comparison`, `may-write`, `null-empty`: every change in one modify.
 fn modify(desired: &DesiredState, observed: &Observed, entry: &Entry, dn: &Dn, standing: Standing, plan: &mut Plan) {
     let mut changes = Vec::new();
-    for own in desired.attributes.iter().filter(|own| own.apply == Apply::Always) {
-        let Some(change) = compare::change(&own.name, entry.values(&own.name), &own.values) else { continue };
+    warn_of_values(desired, plan);
+    for own in desired.attributes.iter().filter(|own| own.apply.is_kept_up() && kept::refusal(own).is_none()) {
+        let Some(change) = compare::of(own, entry.values(&own.name)) else { continue };
         if may_change(own, standing) {
             changes.push(change);
         } else {
             plan.drift.push(drifted(own, entry));
         }
     }
-    if let Some((manager, found)) = desired.manager.as_ref().zip(manager_dn(observed)) {
+    let found = manager_dn(observed);
+    if found.is_some_and(|found| found.same_as(&entry.dn)) {
+        plan.warnings.push(Warning {
+            code: Code::SelfReference,
+            attribute: Some(target::MANAGER.to_owned()),
+            text: format!("{} is the account itself; no manager is set", entry.dn),
+        });
+    } else if let Some((manager, found)) = desired.manager.as_ref().zip(found) {
         let (old, new) = (entry.values(target::MANAGER), vec![found.as_str().to_owned()]);
         if let Some(change) = compare::change(target::MANAGER, old, &new) {
             if standing.may_write(manager.may_write) {
@@ -329,6 +353,20 @@ fn manager_dn(observed: &Observed) -> Option<&Dn> {
     match &observed.manager {
         ObservedManager::Found(dn) => Some(dn),
         ObservedManager::NotAsked | ObservedManager::NotFound => None,
+    }
+}
+
+/// What is left out, or not written as it was mapped.
+fn warn_of_values(desired: &DesiredState, plan: &mut Plan) {
+    for own in &desired.attributes {
+        plan.warnings.extend(kept::refusal(own));
+        if own.name.eq_ignore_ascii_case(PROXY_ADDRESSES) && addresses::primaries(&own.values) > 1 {
+            plan.warnings.push(Warning {
+                code: Code::SeveralValuesOfOneType,
+                attribute: Some(own.name.clone()),
+                text: format!("the mapping of {} yields several primary addresses (SMTP:); the first counts", own.name),
+            });
+        }
     }
 }
 

@@ -24,6 +24,10 @@ fn desired() -> DesiredState {
         delete: false,
         if_absent: IfAbsent::Create,
         extent: Extent::Everything,
+        if_absent_code: None,
+        leave_existing: false,
+        out_of_scope: false,
+        unique: Vec::new(),
         attributes: vec![attribute(&["x"], MayWrite::Yes)],
         cn: Some("Ada".to_owned()),
         rename: Some(MayWrite::Yes),
@@ -40,7 +44,7 @@ fn desired() -> DesiredState {
 
 fn attribute(values: &[&str], may_write: MayWrite) -> DesiredAttribute {
     let values = values.iter().map(|&value| value.to_owned()).collect();
-    DesiredAttribute { name: "title".to_owned(), values, apply: Apply::Always, may_write, mandatory: false }
+    DesiredAttribute { name: "title".to_owned(), values, apply: Apply::Always, may_write, mandatory: false, redacted: false, owned: vec![] }
 }
 
 /// semantics: budget (what a desired state may cost)

@@ -2,7 +2,7 @@
 
 use rollcall_model::Code;
 use rollcall_model::Dn;
-use rollcall_model::config::{Apply, target};
+use rollcall_model::config::target;
 use rollcall_model::desired::{DesiredAccount, DesiredState, Extent};
 use rollcall_model::ids::ObjectGuid;
 use rollcall_model::observed::Entry;
@@ -42,15 +42,23 @@ pub fn confirmed(
     previous: Option<&Confirmed>,
 ) -> Confirmed {
     let mut now = previous.cloned().unwrap_or_default();
+    now.in_scope = Some(!desired.out_of_scope);
+    if desired.leave_existing && !plan.writes.iter().any(|write| write.action == Action::Create) {
+        return now;
+    }
     now.enabled = enabled(desired, plan).or(now.enabled);
     if desired.extent == Extent::AccountOnly {
+        return now;
+    }
+    if desired.extent == Extent::AccountAndContainer {
+        confirm_container(desired, plan, &mut now);
         return now;
     }
     let open = |name: &str| {
         plan.drift.iter().any(|drift| drift.name.eq_ignore_ascii_case(name))
             || refused.iter().any(|refused| refused.attribute.eq_ignore_ascii_case(name))
     };
-    for own in desired.attributes.iter().filter(|own| own.apply == Apply::Always && !open(&own.name)) {
+    for own in desired.attributes.iter().filter(|own| own.apply.is_kept_up() && !open(&own.name)) {
         now.attributes.insert(own.name.to_lowercase(), own.values.clone());
         if own.values.is_empty() && own.name.eq_ignore_ascii_case(target::MANAGER) {
             now.manager = None;
@@ -59,9 +67,7 @@ pub fn confirmed(
     if let Some(cn) = desired.cn.as_ref().filter(|_| desired.rename.is_some() && !open(target::CN)) {
         now.attributes.insert(target::CN.to_owned(), vec![cn.clone()]);
     }
-    if desired.container.mapped.is_some() && !open(target::PARENT) {
-        now.container.clone_from(&desired.container.mapped);
-    }
+    confirm_container(desired, plan, &mut now);
     let unresolved = plan.warnings.iter().any(|warning| warning.code == Code::UnableToResolveReferenceAttributeValue);
     if let Some(manager) = &desired.manager {
         if unresolved {
@@ -72,6 +78,13 @@ pub fn confirmed(
         }
     }
     now
+}
+
+fn confirm_container(desired: &DesiredState, plan: &Plan, now: &mut Confirmed) {
+    let drifts = plan.drift.iter().any(|drift| drift.name.eq_ignore_ascii_case(target::PARENT));
+    if desired.container.mapped.is_some() && !drifts {
+        now.container.clone_from(&desired.container.mapped);
+    }
 }
 
 /// How we leave the account; `None` where this outcome says nothing about it.
