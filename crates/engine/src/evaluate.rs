@@ -17,7 +17,7 @@ use rollcall_model::plan::{Failure, Warning};
 use rollcall_model::{Code, Dn, SourceName, Timestamp, fold};
 use serde_json::Value as Json;
 
-use crate::expression::functions::part;
+use crate::expression::part;
 use crate::{reconcile, scim};
 pub use prepare::{Prepared, Problem};
 use row::{Row, Yield};

@@ -1,250 +1,169 @@
 //! Mapping expressions: compiled once, when a job's mappings are prepared, and evaluated per person, lazily.
 //!
-//! What a function does is an entry of the table in [`functions`]; nothing here knows one by name.
+//! What a function does is an entry of the table in [`functions`]; nothing here knows one by name. Evaluation is pure:
+//! clock, seed, default domain and the question whether a value is taken are members of [`Context`].
 
-pub(crate) mod functions;
-mod replace;
+pub(crate) mod candidates;
+mod compile;
+mod date;
+mod functions;
+mod pattern;
+pub(crate) mod record;
+mod scope;
+mod tree;
 mod value;
+pub mod vectors;
 
-use std::borrow::Cow;
-use std::cell::Cell;
-
-use regex::Regex;
-use rollcall_model::limits::{EXPRESSION_CHARS_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_VALUE_CHARS_MAX};
-use rollcall_syntax::attribute::{self, AttributePath};
-use rollcall_syntax::expression::{self as tree, Keyword, Kind, Node, Operator};
-use rollcall_syntax::{Limits, Span, nearest};
+use rollcall_model::Timestamp;
+use rollcall_syntax::Span;
+use rollcall_syntax::attribute::AttributePath;
+use rollcall_syntax::expression::{Keyword, Operator};
 use serde_json::{Map, Value as Json};
 
-use crate::scim;
-use functions::{FUNCTIONS, Function};
-pub(crate) use value::Value;
-
-/// Characters that one evaluation may build in all, so that nested calls cannot multiply.
-const BUILT_CHARS_MAX: usize = EXPRESSION_VALUE_CHARS_MAX * 16;
-/// Bytes that one compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+pub use candidates::Candidates;
+pub use compile::compile;
+pub use date::Date;
+pub(crate) use functions::part;
+pub use functions::{Arity, Family, FunctionInfo, Parameter, Type, functions};
+pub use record::record_of;
+use scope::Scope;
+pub use tree::{NodeKind, TreeNode, tree};
+pub use value::Value;
 
 /// Why an expression cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unusable {
+pub struct Unusable {
+    /// The part of the text that is wrong.
     pub at: Span,
+    /// What was expected and what was found.
     pub message: String,
+    /// What to write instead.
     pub hint: Option<String>,
 }
 
 /// Why an expression has no result for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
+    /// The call or the argument that failed.
+    pub at: Span,
+    /// Names function, argument and value, but no value that is redacted.
     pub text: String,
 }
 
+/// What an evaluation can see.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The person's merged source record.
+    pub record: &'a Map<String, Json>,
+    pub now: Timestamp,
+    /// What `DefaultDomain()` yields.
+    pub default_domain: &'a str,
+    /// Of job, person and mapping: the same seed gives the same random values.
+    pub seed: [u8; 32],
+    /// Whether a value of the target attribute is taken.
+    pub taken: &'a dyn Fn(&str) -> bool,
+}
+
+/// What an expression yields for one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated<'a> {
+    pub value: Value<'a>,
+    /// Whether the result depends on `now`.
+    pub read_clock: bool,
+    /// Whether logs show [`REDACTED`] in the value's place.
+    pub is_redacted: bool,
+}
+
+/// What logs show of a redacted value.
+pub const REDACTED: &str = "[Redact]";
+
 /// A compiled expression.
 #[derive(Debug)]
-pub(crate) struct Compiled {
-    root: Expr,
+pub struct Compiled {
+    root: Argument,
     /// The source attributes it names, each once.
     pub sources: Vec<AttributePath>,
+    natures: Natures,
+    /// How many variables are in force at once.
+    variables: usize,
+}
+
+/// What kinds of functions an expression calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Natures {
+    clock: bool,
+    random: bool,
+    unique: bool,
 }
 
 #[derive(Debug)]
-pub(crate) enum Expr {
-    Call(Call),
+enum Expr {
+    Call(Box<Call>),
     Attribute(AttributePath),
     Text(String),
-    Compare { operator: Operator, left: Box<Expr>, right: Box<Expr> },
-    Concat(Vec<Expr>),
+    Number(i64),
+    Decimal(f64),
+    Compare { operator: Operator, sides: Box<(Argument, Argument)> },
+    Concat(Vec<Argument>),
     Keyword(Keyword),
+    /// By its place among those in force.
+    Variable(usize),
 }
 
 #[derive(Debug)]
-pub(crate) struct Call {
-    function: &'static Function,
-    arguments: Vec<Option<Expr>>,
-    /// The compiled regular expression of a function that takes one.
-    pattern: Option<Regex>,
+struct Call {
+    function: &'static FunctionInfo,
+    arguments: Vec<Argument>,
+    at: Span,
 }
 
-/// Parses, looks names up, checks the number of arguments and compiles patterns.
-pub(crate) fn compile(text: &str) -> Result<Compiled, Unusable> {
-    let limits = Limits { chars_max: EXPRESSION_CHARS_MAX, depth_max: EXPRESSION_DEPTH_MAX };
-    let node = tree::parse(text, limits).map_err(|error| Unusable {
-        at: error.at,
-        message: format!("expected {}, found {}", error.expected, error.found),
-        hint: error.hint,
-    })?;
-    let mut sources = Vec::new();
-    let root = expr(&node, &mut sources)?;
-    Ok(Compiled { root, sources })
+/// A part of an expression, where it stands, and what was made of it when the mapping was saved.
+#[derive(Debug)]
+struct Argument {
+    /// `None` for an argument that is left out.
+    expr: Option<Expr>,
+    at: Span,
+    ready: Ready,
 }
 
-fn expr(node: &Node, sources: &mut Vec<AttributePath>) -> Result<Expr, Unusable> {
-    Ok(match &node.kind {
-        Kind::Text(text) | Kind::Number(text) => Expr::Text(text.clone()),
-        Kind::Keyword(keyword) => Expr::Keyword(*keyword),
-        Kind::Concat(parts) => Expr::Concat(parts.iter().map(|part| expr(part, sources)).collect::<Result<_, _>>()?),
-        Kind::Compare { operator, left, right } => Expr::Compare {
-            operator: *operator,
-            left: Box::new(expr(left, sources)?),
-            right: Box::new(expr(right, sources)?),
-        },
-        Kind::Attribute(name) => {
-            let path = attribute::parse(name).map_err(|error| Unusable {
-                at: node.at,
-                message: format!("[{name}] is no attribute's name: {error}"),
-                hint: Some("write it as in [name.givenName] or [emails[type eq \"work\"].value]".to_owned()),
-            })?;
-            if !sources.contains(&path) {
-                sources.push(path.clone());
-            }
-            Expr::Attribute(path)
-        }
-        Kind::Call { name, arguments } => Expr::Call(call(node.at, name, arguments, sources)?),
-    })
-}
-
-fn call(at: Span, name: &str, nodes: &[Option<Node>], sources: &mut Vec<AttributePath>) -> Result<Call, Unusable> {
-    let unusable = |message: String, hint: Option<String>| Unusable { at, message, hint };
-    let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-        let near = nearest(name, FUNCTIONS.iter().map(|function| function.name));
-        return Err(unusable(format!("there is no function {name}"), near.map(|near| format!("did you mean {near}?"))));
-    };
-    if !function.arity.fits(nodes.len()) {
-        let message = format!("{name} takes {}, not {}", function.arity, nodes.len());
-        return Err(unusable(message, Some(format!("write {}", function.signature()))));
-    }
-    let arguments = nodes
-        .iter()
-        .map(|node| node.as_ref().map(|node| expr(node, sources)).transpose())
-        .collect::<Result<Vec<_>, _>>()?;
-    (function.check)(&arguments)
-        .map_err(|why| unusable(format!("{name}: {why}"), Some(format!("write {}", function.signature()))))?;
-    let pattern = match function.pattern.and_then(|at| arguments.get(at)) {
-        None | Some(None) => None,
-        Some(Some(Expr::Text(pattern))) => {
-            let built = regex::RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-            Some(built.map_err(|error| unusable(format!("{name}: the pattern cannot be used: {error}"), None))?)
-        }
-        Some(Some(_)) => return Err(unusable(format!("{name}: the pattern must be a text"), None)),
-    };
-    Ok(Call { function, arguments, pattern })
+/// What a constant argument means, worked out once.
+#[derive(Debug)]
+enum Ready {
+    Nothing,
+    Pattern(Box<pattern::Pattern>),
+    Format(date::format::Format),
+    Interval(date::interval::Interval),
 }
 
 impl Compiled {
-    /// The result for one record. `default_domain` is what `DefaultDomain()` yields.
-    pub(crate) fn evaluate<'a>(
-        &'a self,
-        record: &'a Map<String, Json>,
-        default_domain: &'a str,
-    ) -> Result<Value<'a>, Fault> {
-        let scope = Scope { record, default_domain, built_chars_left: Cell::new(BUILT_CHARS_MAX) };
-        scope.evaluate(&self.root)
-    }
-}
-
-/// What an evaluation can see.
-pub(crate) struct Scope<'a> {
-    record: &'a Map<String, Json>,
-    default_domain: &'a str,
-    built_chars_left: Cell<usize>,
-}
-
-impl<'a> Scope<'a> {
-    fn evaluate(&self, expr: &'a Expr) -> Result<Value<'a>, Fault> {
-        match expr {
-            Expr::Text(text) => Ok(Value::Text(Cow::Borrowed(text))),
-            Expr::Attribute(path) => Ok(Value::of(&scim::find(self.record, path))),
-            Expr::Keyword(Keyword::IgnoreAttributeFlow | Keyword::IgnoreObjectFlow) => Ok(Value::Ignore),
-            Expr::Keyword(Keyword::TextCompare) => Ok(Value::Text(Cow::Borrowed("vbTextCompare"))),
-            Expr::Keyword(Keyword::BinaryCompare) => Ok(Value::Text(Cow::Borrowed("vbBinaryCompare"))),
-            Expr::Compare { operator, left, right } => {
-                let (left, right) = (self.evaluate(left)?, self.evaluate(right)?);
-                Ok(Value::Flag(value::compare(*operator, &left, &right)))
-            }
-            Expr::Concat(parts) => {
-                let mut text = String::new();
-                for part in parts {
-                    text.push_str(&self.evaluate(part)?.text().unwrap_or_default());
-                }
-                self.built(text)
-            }
-            Expr::Call(call) => (call.function.run)(&Arguments { call, scope: self }),
+    /// The result for one record. An expression with candidates yields the first that is not taken.
+    pub fn evaluate<'a>(&'a self, context: &Context<'a>) -> Result<Evaluated<'a>, Fault> {
+        if let Some(candidates) = self.candidates(context) {
+            return candidates.first_free(context);
         }
+        let scope = Scope::new(*context, self.variables);
+        let value = scope.evaluate(&self.root)?;
+        Ok(Evaluated { value, read_clock: scope.has_read_clock(), is_redacted: scope.is_redacted() })
     }
 
-    /// Admits a text that was built, unless it or all of them together are too long.
-    fn built(&self, text: String) -> Result<Value<'a>, Fault> {
-        let left = self.built_chars_left.get();
-        if text.len() > left
-            || (text.len() > EXPRESSION_VALUE_CHARS_MAX && text.chars().count() > EXPRESSION_VALUE_CHARS_MAX)
-        {
-            let text = format!("a value grew longer than {EXPRESSION_VALUE_CHARS_MAX} characters");
-            return Err(Fault { text });
-        }
-        self.built_chars_left.set(left - text.len());
-        Ok(Value::Text(Cow::Owned(text)))
-    }
-}
-
-/// A function's view of its call: arguments by position, evaluated when asked for.
-pub(crate) struct Arguments<'e, 'a> {
-    call: &'a Call,
-    scope: &'e Scope<'a>,
-}
-
-impl<'a> Arguments<'_, 'a> {
-    fn len(&self) -> usize {
-        self.call.arguments.len()
+    /// The values to be tried in order, each made when it is asked for; `None` for an expression that has one result.
+    pub fn candidates<'a>(&'a self, context: &Context<'a>) -> Option<Candidates<'a>> {
+        Candidates::of(self, context)
     }
 
-    /// Whether something was written at this position.
-    fn is_given(&self, at: usize) -> bool {
-        self.call.arguments.get(at).is_some_and(Option::is_some)
+    /// Whether it yields the first of several candidates that nobody has.
+    pub fn is_unique(&self) -> bool {
+        self.natures.unique
     }
 
-    fn pattern(&self) -> Option<&'a Regex> {
-        self.call.pattern.as_ref()
+    /// Whether its result can depend on the clock.
+    pub fn may_read_clock(&self) -> bool {
+        self.natures.clock
     }
 
-    fn default_domain(&self) -> &'a str {
-        self.scope.default_domain
-    }
-
-    /// The value at a position; null where nothing was written.
-    fn value(&self, at: usize) -> Result<Value<'a>, Fault> {
-        match self.call.arguments.get(at) {
-            Some(Some(expr)) => self.scope.evaluate(expr),
-            _ => Ok(Value::Null),
-        }
-    }
-
-    /// The value as one text; `None` for null.
-    fn text(&self, at: usize) -> Result<Option<Cow<'a, str>>, Fault> {
-        let value = self.value(at)?;
-        match &value {
-            Value::List(values) if values.len() > 1 => Err(self.fault(at, &value, "it has several values")),
-            _ => Ok(value.text()),
-        }
-    }
-
-    /// The value as a whole number; `None` for null.
-    fn number(&self, at: usize) -> Result<Option<i64>, Fault> {
-        let value = self.value(at)?;
-        let Some(text) = value.text() else { return Ok(None) };
-        match text.trim().parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(self.fault(at, &value, "it is no whole number")),
-        }
-    }
-
-    fn built(&self, text: String) -> Result<Value<'a>, Fault> {
-        self.scope.built(text).map_err(|fault| Fault { text: format!("{}: {}", self.call.function.name, fault.text) })
-    }
-
-    /// An error that names function, argument and value.
-    fn fault(&self, at: usize, value: &Value<'_>, why: &str) -> Fault {
-        let shown: String = value.text().unwrap_or_default().chars().take(64).collect();
-        Fault { text: format!("{}, argument {} (\"{shown}\"): {why}", self.call.function.name, at + 1) }
+    /// Whether its result can depend on the seed.
+    pub fn is_random(&self) -> bool {
+        self.natures.random
     }
 }
 

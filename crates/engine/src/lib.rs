@@ -2,13 +2,13 @@
 //! state, [`reconcile`] the desired state with what the directory holds into a plan.
 //!
 //! Bad data is never an `Err` here: it is a [`rollcall_model::plan::Failure`] or
-//! [`rollcall_model::plan::Warning`] that names the record's field or the target's attribute. Time and randomness do not
-//! occur; the same input gives the same output.
+//! [`rollcall_model::plan::Warning`] that names the record's field or the target's attribute. Time and
+//! seeds of random values are arguments; the same input gives the same output.
 
 pub mod budget;
 pub mod default_mapping;
 pub mod evaluate;
-mod expression;
+pub mod expression;
 pub mod merge;
 pub mod reconcile;
 mod scim;

@@ -34,10 +34,54 @@ limits! {
     EXPRESSION_DEPTH_MAX: usize = 64, "levels";
     /// Length of a value that an expression may build.
     EXPRESSION_VALUE_CHARS_MAX: usize = 65_536, "characters";
+    /// All texts that one evaluation of an expression may build together.
+    EXPRESSION_BUILT_CHARS_MAX: usize = 1024 * 1024, "characters";
+    /// Steps of one evaluation of an expression: functions called and values read.
+    EXPRESSION_STEPS_MAX: usize = 100_000, "steps";
+    /// One compiled regular expression.
+    PATTERN_BYTES_MAX: usize = 1024 * 1024, "bytes";
+    /// Steps back that one search with look-around or back-references may take.
+    PATTERN_BACKTRACKS_MAX: usize = 200_000, "steps";
+    /// Such searches in one evaluation of an expression.
+    PATTERN_SEARCHES_MAX: usize = 1_000, "searches";
+    /// Candidates that are tried for a value that must be unique.
+    UNIQUE_CANDIDATES_MAX: usize = 10_000, "values";
+    /// Of these, those that one person and attribute are sent to an agent with.
+    UNIQUE_CANDIDATES_SENT_MAX: usize = 256, "values";
+    /// Times that the directory may refuse a value that seemed free, before the person is tried again later.
+    UNIQUE_REFUSALS_MAX: usize = 5, "values";
+    /// Values in one search for those that are taken.
+    UNIQUE_SEARCH_VALUES_MAX: usize = 100, "values";
+    /// How long a value that an agent found taken in the directory is not offered again.
+    UNIQUE_SEEN_MS: i64 = 3_600_000, "milliseconds";
+    /// Days for which a leaver's unique values are not given to anybody else, as shipped.
+    UNIQUE_QUARANTINE_DAYS_DEFAULT: u32 = 90, "days";
+    /// The most that a job may set.
+    UNIQUE_QUARANTINE_DAYS_MAX: u32 = 36_500, "days";
+    /// Length of what `RandomString` makes.
+    RANDOM_STRING_CHARS_MAX: usize = 256, "characters";
     /// Length of an OData filter.
     FILTER_CHARS_MAX: usize = 4_096, "characters";
     /// Nesting of an OData filter.
     FILTER_DEPTH_MAX: usize = 32, "levels";
+    /// Operations, or stored persons, in one preview request.
+    PREVIEW_PERSONS_MAX: usize = 500, "persons";
+    /// Persons in one question to an agent what would be written.
+    PREVIEW_BATCH_PERSONS_MAX: usize = 100, "persons";
+    /// Such questions of one preview under way at once.
+    PREVIEW_QUESTIONS_MAX: usize = 3, "questions";
+    /// Longest wait for the answer to one, and to any question that another node passes on.
+    PREVIEW_ANSWER_MS_MAX: i64 = 30_000, "milliseconds";
+    /// Rounds in which values that must be unique are looked for in one preview.
+    PREVIEW_UNIQUE_ROUNDS_MAX: usize = 20, "rounds";
+    /// Questions of other nodes that wait for one domain's agent.
+    ASKS_WAITING_MAX: i64 = 64, "questions";
+    /// Subjects of one provisionOnDemand request.
+    ON_DEMAND_SUBJECTS_MAX: usize = 5, "subjects";
+    /// provisionOnDemand requests of one job in ten seconds.
+    ON_DEMAND_REQUESTS_MAX: usize = 5, "requests";
+    /// Longest wait of such a request for its persons' outcomes.
+    ON_DEMAND_MS_MAX: i64 = 30_000, "milliseconds";
     /// Rows of one page of the provisioning log.
     LOG_PAGE_ROWS_MAX: usize = 1_000, "rows";
     /// Rows of one page where `$top` is not given.

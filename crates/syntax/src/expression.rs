@@ -15,10 +15,11 @@ pub struct Node {
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `Name(argument, ...)`. An empty argument is `None`: positions count.
+    /// `Name(argument, ...)`. Positions count, empty ones too.
     Call {
         name: String,
-        arguments: Vec<Option<Node>>,
+        name_at: Span,
+        arguments: Vec<Argument>,
     },
     /// `[name]`, without the outer brackets.
     Attribute(String),
@@ -35,6 +36,16 @@ pub enum Kind {
     },
     /// `a & b & c` of the sibling dialects.
     Concat(Vec<Node>),
+    /// `$name` of the sibling dialects, without the sign.
+    Variable(String),
+}
+
+/// An argument of a call; `node` is `None` where nothing is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    pub node: Option<Node>,
+    /// Where it stands, or where it would.
+    pub at: Span,
 }
 
 /// Words that stand bare.
@@ -52,6 +63,14 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("IgnoreAttributeFlow", Keyword::IgnoreAttributeFlow),
     ("IgnoreObjectFlow", Keyword::IgnoreObjectFlow),
 ];
+
+impl Keyword {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        KEYWORDS.iter().find(|(_, keyword)| *keyword == self).map_or("", |(name, _)| name)
+    }
+}
 
 /// Comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,18 +93,28 @@ const OPERATORS: &[(&str, Operator)] = &[
     ("<", Operator::Less),
 ];
 
+impl Operator {
+    /// As it is written.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        OPERATORS.iter().find(|(_, operator)| *operator == self).map_or("", |(sign, _)| sign)
+    }
+}
+
 impl Node {
     /// Visits this node and all below it.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Node)) {
         visit(self);
         match &self.kind {
-            Kind::Call { arguments, .. } => arguments.iter().flatten().for_each(|node| node.walk(visit)),
+            Kind::Call { arguments, .. } => {
+                arguments.iter().filter_map(|it| it.node.as_ref()).for_each(|node| node.walk(visit));
+            },
             Kind::Compare { left, right, .. } => {
                 left.walk(visit);
                 right.walk(visit);
             }
             Kind::Concat(parts) => parts.iter().for_each(|node| node.walk(visit)),
-            Kind::Attribute(_) | Kind::Text(_) | Kind::Number(_) | Kind::Keyword(_) => {}
+            Kind::Attribute(_) | Kind::Text(_) | Kind::Number(_) | Kind::Keyword(_) | Kind::Variable(_) => {}
         }
     }
 }
@@ -106,9 +135,10 @@ pub fn parse(text: &str, limits: Limits) -> Result<Node, SyntaxError> {
 }
 
 /// An argument: a value, or a comparison of two.
-fn argument(cursor: &mut Cursor<'_>) -> Result<Option<Node>, SyntaxError> {
+fn argument(cursor: &mut Cursor<'_>) -> Result<Argument, SyntaxError> {
     cursor.enter()?;
     cursor.skip_space();
+    let start = cursor.at();
     let left = concat(cursor)?;
     cursor.skip_space();
     let operator = OPERATORS.iter().find(|(sign, _)| cursor.eat(sign)).map(|(_, operator)| *operator);
@@ -123,7 +153,8 @@ fn argument(cursor: &mut Cursor<'_>) -> Result<Option<Node>, SyntaxError> {
         }
     };
     cursor.leave();
-    Ok(node)
+    let at = node.as_ref().map_or(Span::new(start, start), |node| node.at);
+    Ok(Argument { node, at })
 }
 
 /// One value or several joined by `&`; `None` where nothing stands.
@@ -144,7 +175,8 @@ fn concat(cursor: &mut Cursor<'_>) -> Result<Option<Node>, SyntaxError> {
     if parts.len() == 1 {
         return Ok(parts.pop());
     }
-    let at = parts.first().map_or(Span::default(), |first| first.at).to(cursor.span_from(cursor.at()));
+    let ends = parts.first().zip(parts.last());
+    let at = ends.map_or(Span::default(), |(first, last)| first.at.to(last.at));
     Ok(Some(Node { at, kind: Kind::Concat(parts) }))
 }
 
@@ -155,6 +187,7 @@ fn primary(cursor: &mut Cursor<'_>) -> Result<Option<Node>, SyntaxError> {
         Some('"') => string(cursor)?,
         Some('&' | '-' | '0'..='9') => number(cursor)?,
         Some(c) if c.is_alphabetic() || c == '_' => named(cursor)?,
+        Some('$') => variable(cursor)?,
         None | Some(',' | ')' | '=' | '<' | '>') => return Ok(None),
         Some('\'' | '\u{201c}' | '\u{201d}') => {
             return Err(cursor.error("a value").hint("a text stands in straight double quotes: \"...\""));
@@ -241,6 +274,13 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
     Ok(Kind::Number(cursor.text_from(start).to_owned()))
 }
 
+/// `$item`.
+fn variable(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
+    cursor.bump();
+    let name = cursor.take_while(|c| c.is_alphanumeric() || c == '_');
+    if name.is_empty() { Err(cursor.error("a variable's name after '$'")) } else { Ok(Kind::Variable(name.to_owned())) }
+}
+
 /// A function call or a keyword.
 fn named(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
     let start = cursor.at();
@@ -265,10 +305,10 @@ fn named(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
             arguments.push(argument);
         } else if cursor.eat(")") {
             // `Now()` has no argument; `Replace(a, )` has an empty last one.
-            if argument.is_some() || !arguments.is_empty() {
+            if argument.node.is_some() || !arguments.is_empty() {
                 arguments.push(argument);
             }
-            return Ok(Kind::Call { name: name.to_owned(), arguments });
+            return Ok(Kind::Call { name: name.to_owned(), name_at: at, arguments });
         } else {
             return Err(cursor.error("',' or ')'").hint(format!("the arguments of {name} begin at {}", at.end)));
         }

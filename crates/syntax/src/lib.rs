@@ -4,12 +4,15 @@
 //! says where it stopped, what it wanted, what it found and, where it can, what to write instead.
 
 pub mod attribute;
+mod caret;
 mod cursor;
 pub mod expression;
 pub mod moment;
 pub mod odata;
 
 use std::fmt;
+
+pub use caret::render_caret;
 
 /// A stretch of the parsed text, in bytes, on character borders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

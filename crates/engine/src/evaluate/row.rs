@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_model::Code;
+use rollcall_model::{Code, Timestamp};
 use rollcall_model::config::Apply;
 use rollcall_model::plan::Failure;
 use rollcall_syntax::attribute::AttributePath;
 use serde_json::{Map, Value as Json};
 
 use super::Prepared;
-use crate::expression::{Compiled, Value};
+use crate::expression::{Compiled, Context, Value};
 use crate::scim::{self, Found};
 
 /// A prepared mapping.
@@ -91,9 +91,17 @@ impl Row {
             Source::Direct { path, .. } => Value::of(&scim::find(record, path)),
             Source::Constant(text) => Value::borrowed(text),
             Source::None => return Ok(Yield::Nothing),
-            Source::Expression(compiled) => match compiled.evaluate(record, &prepared.default_domain) {
-                Ok(Value::Ignore) => return Ok(Yield::Nothing),
-                Ok(value) => value,
+            Source::Expression(compiled) => match compiled.evaluate(&Context {
+                record,
+                now: Timestamp::default(),
+                default_domain: &prepared.default_domain,
+                seed: [0; 32],
+                taken: &|_| false,
+            }) {
+                Ok(evaluated) => match evaluated.value {
+                    Value::IgnoreAttributeFlow | Value::IgnoreObjectFlow => return Ok(Yield::Nothing),
+                    value => value,
+                },
                 Err(fault) => {
                     let reason = format!(
                         "the expression of {} failed: {}; correct the record or the expression",

@@ -7,7 +7,7 @@ use rollcall_model::plan::{AttributeChange, PropertyChange, Write, WriteRequest}
 
 use super::{ACCOUNT_CONTROL, ACCOUNT_DISABLE};
 use crate::evaluate::CN_UNITS_MAX;
-use crate::expression::functions::part;
+use crate::expression::part;
 
 /// Shown where an account gets another name, or goes.
 const DN: &str = "distinguishedName";

@@ -7,9 +7,9 @@ const LIMITS: Limits = Limits { chars_max: 10_000, depth_max: 64 };
 /// The tree in a short form: calls as `(Name a b)`, attributes as `[a]`, texts quoted, absent arguments as `_`.
 fn short(node: &Node) -> String {
     match &node.kind {
-        Kind::Call { name, arguments } => {
+        Kind::Call { name, arguments, .. } => {
             let inner: Vec<String> =
-                arguments.iter().map(|node| node.as_ref().map_or_else(|| "_".to_owned(), short)).collect();
+                arguments.iter().map(|it| it.node.as_ref().map_or_else(|| "_".to_owned(), short)).collect();
             format!("({} {})", name, inner.join(" "))
         }
         Kind::Attribute(name) => format!("[{name}]"),
@@ -17,6 +17,7 @@ fn short(node: &Node) -> String {
         Kind::Number(text) => text.clone(),
         Kind::Keyword(keyword) => format!("{keyword:?}"),
         Kind::Compare { operator, left, right } => format!("({operator:?} {} {})", short(left), short(right)),
+        Kind::Variable(name) => format!("${name}"),
         Kind::Concat(parts) => format!("(& {})", parts.iter().map(short).collect::<Vec<_>>().join(" ")),
     }
 }

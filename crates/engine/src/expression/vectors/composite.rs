@@ -1,0 +1,2 @@
+use super::Example;
+pub(super) const ALL: &[Example] = &[];

@@ -1,0 +1,2 @@
+use super::Examples;
+pub(super) const ALL: Examples = &[];
