@@ -109,6 +109,7 @@ codes! {
     DirectoryRefused, 72, Permanent, "The directory refused the request", "Look at the result code and text";
     NotYetReplicated, 73, Transient, "The account is not on the writing controller yet", "Wait for replication";
     NoIdentifiersLeft, 74, Transient, "The controller has no identifiers (RIDs) left for new accounts", "Bring the domain's RID master back, or seize its role";
+    NoUniqueValueLeft, 75, Transient, "Every value that the mapping offers is taken", "Give the mapping another rule, or a number behind the value";
 
     StalePlan, 80, Transient, "The account changed between looking and writing", "None: it is looked at again";
     DirectoryBusy, 81, Transient, "The directory is busy", "None, if it passes";

@@ -7,6 +7,7 @@ mod scope;
 use serde::{Deserialize, Serialize};
 
 use crate::source::SourceName;
+use crate::time::Timestamp;
 pub use attributes::{AttributeType, Mutability, Reference, SourceAttribute, standard_source_attributes};
 pub use mapping::{Apply, FlowWhen, Mapping, MappingSource, TargetActions};
 pub use scope::{FilterClause, FilterGroup, OnScopeExit, Scope};
@@ -147,6 +148,9 @@ pub struct JobConfig {
     /// `None`: as many as come.
     #[serde(default = "budget_default")]
     pub budget: Option<u32>,
+    /// Days for which the unique values of an account that is no more are given to nobody else.
+    #[serde(default = "quarantine_default", skip_serializing_if = "is_quarantine_default")]
+    pub unique_quarantine_days: u32,
     /// Whether the job's object mapping is on; off, nothing is done about anybody.
     #[serde(default = "on", skip_serializing_if = "is_on")]
     pub enabled: bool,
@@ -171,6 +175,17 @@ pub struct JobConfig {
 #[expect(clippy::unnecessary_wraps, reason = "the type of the setting")]
 fn budget_default() -> Option<u32> {
     Some(crate::limits::BUDGET_DEFAULT)
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+fn quarantine_default() -> u32 {
+    crate::limits::UNIQUE_QUARANTINE_DAYS_DEFAULT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_quarantine_default(days: &u32) -> bool {
+    *days == quarantine_default()
 }
 
 fn on() -> bool {
@@ -198,6 +213,7 @@ impl JobConfig {
             create_inactive: false,
             enable_found_disabled: false,
             budget: budget_default(),
+            unique_quarantine_days: quarantine_default(),
             enabled: true,
             actions: TargetActions::default(),
             scope: Scope::default(),
@@ -212,6 +228,12 @@ impl JobConfig {
     #[must_use]
     pub fn source_attribute(&self, name: &SourceName) -> Option<&SourceAttribute> {
         self.source_attributes.iter().find(|attribute| attribute.name == *name)
+    }
+
+    /// Until when the unique values of an account that is no more `now` are given to nobody else.
+    #[must_use]
+    pub fn quarantined_until(&self, now: Timestamp) -> Timestamp {
+        now.plus_ms(i64::from(self.unique_quarantine_days).saturating_mul(DAY_MS))
     }
 
     /// The mapping that writes `target`, whatever its case.

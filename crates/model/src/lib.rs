@@ -18,8 +18,10 @@ pub mod plan;
 pub mod schema;
 pub mod source;
 pub mod time;
+pub mod unique;
 
 pub use code::Code;
 pub use dn::Dn;
 pub use source::{SourceName, fold};
 pub use time::{Clock, Random, Timestamp};
+pub use unique::fold_taken;

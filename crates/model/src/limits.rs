@@ -28,6 +28,16 @@ limits! {
     PERSON_BYTES_MAX: usize = 64 * 1024, "bytes";
     /// Length of an `externalId`.
     EXTERNAL_ID_CHARS_MAX: usize = 256, "characters";
+    /// Versions of a job's schema that are kept.
+    SCHEMA_VERSIONS_KEPT_MAX: usize = 200, "versions";
+    /// Versions in one answer that lists them.
+    SCHEMA_VERSIONS_SHOWN_MAX: usize = 50, "versions";
+    /// Mapping tests of one job.
+    MAPPING_TESTS_MAX: usize = 500, "tests";
+    /// Length of a note on a version of a schema.
+    SCHEMA_NOTE_CHARS_MAX: usize = 1_000, "characters";
+    /// How old what an agent said of the directory's schema may be when a job's schema is held against it.
+    DIRECTORY_SCHEMA_AGE_MS_MAX: i64 = 60_000, "milliseconds";
     /// Length of a mapping expression.
     EXPRESSION_CHARS_MAX: usize = 10_000, "characters";
     /// Nesting of a mapping expression.
