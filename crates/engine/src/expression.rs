@@ -103,7 +103,10 @@ enum Expr {
     Text(String),
     Number(i64),
     Decimal(f64),
-    Compare { operator: Operator, sides: Box<(Argument, Argument)> },
+    Compare {
+        operator: Operator,
+        sides: Box<(Argument, Argument)>,
+    },
     Concat(Vec<Argument>),
     Keyword(Keyword),
     /// By its place among those in force.

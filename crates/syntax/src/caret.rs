@@ -19,8 +19,7 @@ pub fn render_caret(text: &str, span: Span, message: &str, hint: Option<&str>) -
     let line_end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
     let before = text[line_start..at].chars().count();
     let width = text[at..end.min(line_end)].chars().count().max(1);
-    let line: Vec<char> =
-        text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: Vec<char> = text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
 
     let cut = if line.len() > SHOWN_CHARS_MAX { before.saturating_sub(BEFORE_CHARS) } else { 0 };
     let shown: String = line.iter().skip(cut).take(SHOWN_CHARS_MAX).collect();
@@ -61,7 +60,12 @@ mod tests {
 
     #[test]
     fn drawings() {
-        check("ToLowr([a])", (0, 6), Some("did you mean ToLower?"), "no\n  ToLowr([a])\n  ^^^^^^\n  did you mean ToLower?");
+        check(
+            "ToLowr([a])",
+            (0, 6),
+            Some("did you mean ToLower?"),
+            "no\n  ToLowr([a])\n  ^^^^^^\n  did you mean ToLower?",
+        );
         check("Left([a])", (9, 9), None, "no\n  Left([a])\n           ^");
         check("Ü(x)", (3, 4), None, "no\n  Ü(x)\n    ^");
         check("Join(\"\",\n  [a],\n  x)", (18, 19), None, "no (line 3)\n    x)\n    ^");

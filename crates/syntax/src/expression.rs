@@ -108,7 +108,7 @@ impl Node {
         match &self.kind {
             Kind::Call { arguments, .. } => {
                 arguments.iter().filter_map(|it| it.node.as_ref()).for_each(|node| node.walk(visit));
-            },
+            }
             Kind::Compare { left, right, .. } => {
                 left.walk(visit);
                 right.walk(visit);

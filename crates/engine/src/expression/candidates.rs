@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use rollcall_model::limits::UNIQUE_CANDIDATES_MAX;
+use rollcall_syntax::Span;
 
 use super::functions::unique::Numbered;
 use super::scope::Scope;
@@ -17,6 +18,8 @@ pub struct Candidates<'a> {
     rules: std::slice::Iter<'a, Argument>,
     numbered: Option<Numbered<'a>>,
     left: usize,
+    /// The whole expression.
+    at: Span,
 }
 
 impl<'a> Candidates<'a> {
@@ -30,7 +33,7 @@ impl<'a> Candidates<'a> {
             _ => return None,
         };
         let scope = Scope::new(*context, compiled.variables);
-        Some(Self { scope, rules: rules.iter(), numbered: None, left: UNIQUE_CANDIDATES_MAX })
+        Some(Self { scope, rules: rules.iter(), numbered: None, left: UNIQUE_CANDIDATES_MAX, at: compiled.root.at })
     }
 
     /// Whether those made so far depend on the clock.
@@ -79,7 +82,7 @@ impl<'a> Candidates<'a> {
                 tried.push(candidate);
             }
         }
-        Err(Fault { at: rollcall_syntax::Span::default(), text: self.none_free(&tried, count) })
+        Err(Fault { at: self.at, text: self.none_free(&tried, count) })
     }
 
     /// What to say when every candidate was taken.

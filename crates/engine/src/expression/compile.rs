@@ -162,7 +162,12 @@ impl Compiler {
         let Some(node) = &argument.node else {
             return match parameter.kind {
                 Type::Number | Type::Interval | Type::Format | Type::Flag | Type::Variable if parameter.required => {
-                    let message = format!("{}: expected {} as {}, found none", function.name, parameter.kind.describe(), parameter.name);
+                    let message = format!(
+                        "{}: expected {} as {}, found none",
+                        function.name,
+                        parameter.kind.describe(),
+                        parameter.name
+                    );
                     Err(unusable(at, message, &format!("write {}", function.signature())))
                 }
                 _ => Ok(Argument { expr: None, at, ready: Ready::Nothing }),
@@ -170,7 +175,13 @@ impl Compiler {
         };
         if parameter.kind == Type::Variable {
             let Kind::Variable(name) = &node.kind else {
-                return Err(mismatch(function, &parameter, node.at, "something else", Some("write a name such as $item")));
+                return Err(mismatch(
+                    function,
+                    &parameter,
+                    node.at,
+                    "something else",
+                    Some("write a name such as $item"),
+                ));
             };
             self.variables.push(name.clone());
             self.deepest = self.deepest.max(self.variables.len());

@@ -20,7 +20,17 @@ const FILE_EPOCH: i64 = 504_911_232_000_000_000;
 const LAST: i64 = 3_155_378_975_999_999_999;
 
 pub(crate) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 pub(crate) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -136,7 +146,10 @@ mod tests {
             assert_eq!((date.civil(), date.weekday()), (civil, weekday));
         }
         assert_eq!(Date::of(Timestamp(0)).ticks(), UNIX_EPOCH);
-        assert_eq!(Date::from_civil(Civil { year: 1601, month: 1, day: 1, day_ticks: 0 }).map(|it| it.0), Some(FILE_EPOCH));
+        assert_eq!(
+            Date::from_civil(Civil { year: 1601, month: 1, day: 1, day_ticks: 0 }).map(|it| it.0),
+            Some(FILE_EPOCH)
+        );
         for (year, month, day) in [(0, 1, 1), (10_000, 1, 1), (2026, 2, 29), (2026, 13, 1), (2026, 4, 31)] {
             assert_eq!(Date::from_civil(Civil { year, month, day, day_ticks: 0 }), None);
         }

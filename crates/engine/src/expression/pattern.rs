@@ -6,7 +6,9 @@ mod translate;
 
 use std::cell::Cell;
 
-use rollcall_model::limits::{EXPRESSION_BUILT_CHARS_MAX, PATTERN_BACKTRACKS_MAX, PATTERN_BYTES_MAX, PATTERN_SEARCHES_MAX};
+use rollcall_model::limits::{
+    EXPRESSION_BUILT_CHARS_MAX, PATTERN_BACKTRACKS_MAX, PATTERN_BYTES_MAX, PATTERN_SEARCHES_MAX,
+};
 use translate::{Translated, translate};
 
 /// A compiled pattern.
@@ -55,7 +57,10 @@ impl Engine {
         if backtracks {
             let mut builder = fancy_regex::RegexBuilder::new(pattern);
             builder.backtrack_limit(PATTERN_BACKTRACKS_MAX).delegate_size_limit(PATTERN_BYTES_MAX);
-            return builder.build().map(|regex| Self::Backtracking(Box::new(regex))).map_err(|error| plain(&error.to_string()));
+            return builder
+                .build()
+                .map(|regex| Self::Backtracking(Box::new(regex)))
+                .map_err(|error| plain(&error.to_string()));
         }
         let built = regex::RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
         built.map(Self::Linear).map_err(|error| plain(&error.to_string()))

@@ -35,6 +35,7 @@ pub const DEFAULT_DOMAIN: &str = "example.com";
 /// Examples by function.
 type Examples = &'static [(&'static str, &'static [Example])];
 
+mod beyond;
 mod composite;
 mod conversion;
 mod dates;
@@ -43,12 +44,17 @@ mod other;
 mod replace;
 mod text;
 
-const ALL: &[Examples] =
-    &[logic::ALL, text::ALL, replace::ALL, dates::ALL, conversion::ALL, other::ALL];
+const ALL: &[Examples] = &[logic::ALL, text::ALL, replace::ALL, dates::ALL, conversion::ALL, other::ALL, beyond::ALL];
 
 /// Those of one function.
 pub fn of(function: &str) -> impl Iterator<Item = &'static Example> {
     ALL.iter().copied().flatten().filter(move |(name, _)| *name == function).flat_map(|(_, examples)| *examples)
+}
+
+/// Every function that has examples, some of them several times.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().copied().flatten().map(|(name, _)| *name)
 }
 
 /// Those of several functions together.

@@ -156,8 +156,17 @@ struct White {
 }
 
 const STYLE_NAMES: [&str; 11] = [
-    "None", "AllowLeadingWhite", "AllowTrailingWhite", "AllowInnerWhite", "AllowWhiteSpaces", "NoCurrentDateDefault",
-    "AdjustToUniversal", "AssumeLocal", "AssumeUniversal", "RoundtripKind", "",
+    "None",
+    "AllowLeadingWhite",
+    "AllowTrailingWhite",
+    "AllowInnerWhite",
+    "AllowWhiteSpaces",
+    "NoCurrentDateDefault",
+    "AdjustToUniversal",
+    "AssumeLocal",
+    "AssumeUniversal",
+    "RoundtripKind",
+    "",
 ];
 
 impl Styles {
@@ -180,7 +189,10 @@ impl Styles {
                 "RoundtripKind" => styles.roundtrip = true,
                 other => {
                     let near = rollcall_syntax::nearest(other, STYLE_NAMES);
-                    let hint = near.map_or_else(|| "write names such as AllowWhiteSpaces".to_owned(), |near| format!("did you mean {near}?"));
+                    let hint = near.map_or_else(
+                        || "write names such as AllowWhiteSpaces".to_owned(),
+                        |near| format!("did you mean {near}?"),
+                    );
                     return Err(format!("'{other}' is none; {hint}"));
                 }
             }

@@ -192,9 +192,7 @@ impl Parts {
         };
         let of_now = || now.map(Date::civil);
         match (self.month, self.numbers.as_slice()) {
-            (None, []) if self.time.is_some() => {
-                of_now().map(|today| (today.year, today.month, today.day, true))
-            }
+            (None, []) if self.time.is_some() => of_now().map(|today| (today.year, today.month, today.day, true)),
             (None, [year, month, day]) if is_year(year) => Some((year.0, month.0, day.0, false)),
             (None, [month, day, year]) => Some((full(*year), month.0, day.0, false)),
             (None, [year, month]) if is_year(year) => Some((year.0, month.0, 1, false)),
@@ -232,9 +230,8 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let now = super::super::recognise::recognise("2026-03-10T12:00:00Z", None).map(|(now, _)| now);
-        let found = recognise(text, now).map_or_else(|| "none".to_owned(), |(date, used)| {
-            format!("{date}{}", if used { " (today)" } else { "" })
-        });
+        let found = recognise(text, now)
+            .map_or_else(|| "none".to_owned(), |(date, used)| format!("{date}{}", if used { " (today)" } else { "" }));
         assert_eq!(found, expected, "{text}");
     }
 
@@ -263,8 +260,22 @@ mod tests {
         check("10:30", "3/10/2026 10:30:00 AM (today)");
         check("3/1", "3/1/2026 12:00:00 AM (today)");
         for broken in [
-            "", "x", "2026", "2026-13-01", "2026-02-29", "25/12/2026", "20260301", "2026-03-01T25:00:00", "Mon, 01 Mar 2026",
-            "2026-03-01T10:61", "2026-03-01 10:00 XM", "9999-12-31T23:59:59-05:00", "2026-03-01T", "1:2:3:4", "+", "0000-01-01",
+            "",
+            "x",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "25/12/2026",
+            "20260301",
+            "2026-03-01T25:00:00",
+            "Mon, 01 Mar 2026",
+            "2026-03-01T10:61",
+            "2026-03-01 10:00 XM",
+            "9999-12-31T23:59:59-05:00",
+            "2026-03-01T",
+            "1:2:3:4",
+            "+",
+            "0000-01-01",
         ] {
             check(broken, "none");
         }

@@ -49,7 +49,8 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     FunctionInfo::new("DateFromNum", &[required("value", Type::Number)], Type::Date, |a| {
         let Some(number) = a.number(0)? else { return Ok(Value::Null) };
         let date = Date::from_file_time(number);
-        date.map(Value::Date).ok_or_else(|| a.fault(0, &Value::Number(number), "it lies outside of the years 1601 to 9999"))
+        date.map(Value::Date)
+            .ok_or_else(|| a.fault(0, &Value::Number(number), "it lies outside of the years 1601 to 9999"))
     })
     .of(Family::Dates)
     .told("A date of the directory's large-integer time, in units of 100 ns since 1601.", &[]),
@@ -90,7 +91,10 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     FunctionInfo::new("Now", &[], Type::Date, |a| Ok(Value::Date(a.now())))
         .of(Family::Dates)
         .nature(Nature::Clock)
-        .told("The present moment, in UTC.", &["A person whose mappings read the clock is looked at again every midnight."]),
+        .told(
+            "The present moment, in UTC.",
+            &["A person whose mappings read the clock is looked at again every midnight."],
+        ),
     FunctionInfo::new("NumFromDate", &[required("value", Type::Date)], Type::Number, |a| {
         let Some(date) = a.date(0)? else { return Ok(Value::Null) };
         date.file_time().map(Value::Number).ok_or_else(|| a.fault(0, &Value::Date(date), "it lies before 1601"))

@@ -18,9 +18,10 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     outbound("AppRoleAssignmentsComplex", "Every app role of a user, for an application."),
     outbound("AssertiveAppRoleAssignmentsComplex", "Every app role of a user, replacing those of the application."),
     outbound("SingleAppRoleAssignment", "One app role of a user, for an application."),
-    FunctionInfo::new("CRef", &[required("value", Type::Text)], Type::Text, |a| a.value(0))
-        .of(Family::Directory)
-        .told("A text as a reference.", &["References are texts here; it is accepted so that expressions need no change."]),
+    FunctionInfo::new("CRef", &[required("value", Type::Text)], Type::Text, |a| a.value(0)).of(Family::Directory).told(
+        "A text as a reference.",
+        &["References are texts here; it is accepted so that expressions need no change."],
+    ),
     FunctionInfo::new("DefaultDomain", &[], Type::Text, |a| Ok(Value::borrowed(a.default_domain())))
         .of(Family::Directory)
         .told("The job's UPN suffix.", &[]),
@@ -31,7 +32,10 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         |a| component(a, false),
     )
     .of(Family::Directory)
-    .told("The value of one component of a distinguished name, counted from the left, from 1.", &["Null if there is none."]),
+    .told(
+        "The value of one component of a distinguished name, counted from the left, from 1.",
+        &["Null if there is none."],
+    ),
     FunctionInfo::new(
         "DNComponentRev",
         &[required("dn", Type::Text), required("number", Type::Number), optional("options", Type::Text)],

@@ -17,22 +17,27 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         contains,
     )
     .of(Family::Lists)
-    .told("The position of a value in a list, counted from 1; 0 if it is not there.", &["Whole values, case and all, but with vbTextCompare."]),
+    .told(
+        "The position of a value in a list, counted from 1; 0 if it is not there.",
+        &["Whole values, case and all, but with vbTextCompare."],
+    ),
     FunctionInfo::new("Count", &[LIST], Type::Number, |a| Ok(Value::count(a.texts(0)?.len())))
         .of(Family::Lists)
         .told("How many values an attribute has; 0 if it is absent.", &[]),
-    FunctionInfo::new("Item", &[LIST, required("index", Type::Number)], Type::Text, item)
-        .of(Family::Lists)
-        .told("One value of a list, counted from 1.", &["An index that is not there fails the record; see ItemOrNull."]),
+    FunctionInfo::new("Item", &[LIST, required("index", Type::Number)], Type::Text, item).of(Family::Lists).told(
+        "One value of a list, counted from 1.",
+        &["An index that is not there fails the record; see ItemOrNull."],
+    ),
     FunctionInfo::new("ItemOrNull", &[LIST, required("index", Type::Number)], Type::Text, |a| {
         let values = a.texts(0)?;
         Ok(position(a)?.and_then(|at| values.into_iter().nth(at)).map_or(Value::Null, Value::Text))
     })
     .of(Family::Lists)
     .told("One value of a list, counted from 1; null if it is not there.", &[]),
-    FunctionInfo::new("RemoveDuplicates", &[LIST], Type::List, remove_duplicates)
-        .of(Family::Lists)
-        .told("Each value of a list once, in the order of their first occurrence.", &["Compared exactly, case and all."]),
+    FunctionInfo::new("RemoveDuplicates", &[LIST], Type::List, remove_duplicates).of(Family::Lists).told(
+        "Each value of a list once, in the order of their first occurrence.",
+        &["Compared exactly, case and all."],
+    ),
     FunctionInfo::new(
         "Select",
         &[required("variable", Type::Variable), LIST, required("expression", Type::Any)],
@@ -88,9 +93,7 @@ fn item<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
 fn contains<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let wanted = a.text_or_empty(1)?;
     let ignore_case = a.text(2)?.as_deref() == Some("vbTextCompare");
-    let is_it = |value: &Cow<'_, str>| {
-        *value == wanted || ignore_case && value.to_lowercase() == wanted.to_lowercase()
-    };
+    let is_it = |value: &Cow<'_, str>| *value == wanted || ignore_case && value.to_lowercase() == wanted.to_lowercase();
     Ok(Value::count(a.texts(0)?.iter().position(|value| is_it(value)).map_or(0, |at| at + 1)))
 }
 

@@ -25,30 +25,21 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     .told("The value; where it is null or empty, the attribute keeps what it has in the directory.", &[]),
     FunctionInfo::new(
         "IIF",
-        &[
-            required("condition", Type::Flag),
-            required("valueIfTrue", Type::Any),
-            required("valueIfFalse", Type::Any),
-        ],
+        &[required("condition", Type::Flag), required("valueIfTrue", Type::Any), required("valueIfFalse", Type::Any)],
         Type::Any,
         |a| a.value(if a.is_true(0)? { 1 } else { 2 }),
     )
     .told(
         "One of two values, as the condition says.",
-        &[
-            "Comparisons are =, <>, >, >=, < and <=: as numbers where both sides are, as dates where one side is one, \
-             else as text, case and all. Null equals the empty text.",
-        ],
+        &["Comparisons are =, <>, >, >=, < and <=: as numbers where both sides are, as dates where one side is one, \
+             else as text, case and all. Null equals the empty text."],
     ),
-    FunctionInfo::new(
-        "In",
-        &[required("source", Type::Text), repeated("value", Type::Any)],
-        Type::Flag,
-        is_in,
-    )
-    .told("True if the source is one of the values, case and all.", &["A list contributes each of its values."]),
-    FunctionInfo::new("IsNull", &[required("value", Type::Any)], Type::Flag, |a| Ok(Value::Flag(a.value(0)?.is_null())))
-        .told("True if the attribute is absent or null.", &[]),
+    FunctionInfo::new("In", &[required("source", Type::Text), repeated("value", Type::Any)], Type::Flag, is_in)
+        .told("True if the source is one of the values, case and all.", &["A list contributes each of its values."]),
+    FunctionInfo::new("IsNull", &[required("value", Type::Any)], Type::Flag, |a| {
+        Ok(Value::Flag(a.value(0)?.is_null()))
+    })
+    .told("True if the attribute is absent or null.", &[]),
     FunctionInfo::new("IsNullOrEmpty", &[required("value", Type::Any)], Type::Flag, |a| {
         Ok(Value::Flag(a.value(0)?.is_null_or_empty()))
     })

@@ -61,12 +61,8 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     ),
 ];
 
-const CLASSES: [&str; 4] = [
-    "0123456789",
-    "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/",
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "abcdefghijklmnopqrstuvwxyz",
-];
+const CLASSES: [&str; 4] =
+    ["0123456789", "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"];
 
 fn random_string<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let count = |at: usize| match a.number(at)?.map_or(Ok(0), usize::try_from) {

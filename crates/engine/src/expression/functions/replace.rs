@@ -103,7 +103,11 @@ fn run<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     }
     if given == IN_TEMPLATE {
         let (old, template) = (a.text_or_empty(OLD)?, a.text_or_empty(TEMPLATE)?);
-        return if old.is_empty() { Ok(Value::Text(template)) } else { a.built(exchange(&template, &old, &source, a)?) };
+        return if old.is_empty() {
+            Ok(Value::Text(template))
+        } else {
+            a.built(exchange(&template, &old, &source, a)?)
+        };
     }
     let Some(pattern) = a.pattern(PATTERN) else { return Ok(Value::Text(source)) };
     let work = &a.scope.work;

@@ -104,7 +104,8 @@ impl Translator<'_> {
         let is_closed = self.rest.clone().nth(ahead.chars().count()) == Some('}');
         let mut bounds = ahead.splitn(2, ',');
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let fits = bounds.next().is_some_and(is_number) && bounds.next().is_none_or(|most| most.is_empty() || is_number(most));
+        let fits =
+            bounds.next().is_some_and(is_number) && bounds.next().is_none_or(|most| most.is_empty() || is_number(most));
         if is_closed && fits {
             self.push("{");
             self.push(&ahead);

@@ -12,7 +12,9 @@ impl Format {
         let seconds = civil.day_ticks / TICKS_PER_SECOND;
         let fraction = format!("{:07}", civil.day_ticks % TICKS_PER_SECOND);
         let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        let name = |names: &[&'static str], at: i64| usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or("");
+        let name = |names: &[&'static str], at: i64| {
+            usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or("")
+        };
         let mut out = String::new();
         for part in &self.parts {
             let number = match part {

@@ -22,7 +22,8 @@ pub(super) fn from_base64<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault>
     let Some(bytes) = bytes else { return Err(a.fault(0, &Value::Text(text), "it is no Base64")) };
     let decoded = match encoding.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("unicode") => {
-            let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])).collect();
+            let units: Vec<u16> =
+                bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])).collect();
             (bytes.len() % 2 == 0).then(|| String::from_utf16(&units).ok()).flatten()
         }
         Some("utf8" | "utf-8") => String::from_utf8(bytes).ok(),
