@@ -13,6 +13,7 @@ pub mod intake;
 pub mod jobs;
 pub mod log;
 mod sql;
+pub mod unique;
 pub mod work;
 
 pub use agents::{Agent, Agents, ControllerBefore, Draining, Lease, LeaseHolder, NewEnrolment};
@@ -26,6 +27,7 @@ pub use log::{
     CompareOperator, LogDetails, LogField, LogFilter, LogOrder, LogQuery, LogRow, LogStatus, LogValue, Logs,
 };
 pub use sql::{SQLITE_FILE_NAME, SqlStore, open};
+pub use unique::{Taken, UniqueValues, Wanted};
 pub use work::{
     ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, RestingPerson,
     UnchangedBatch, UnchangedRow, Work,
@@ -84,7 +86,7 @@ pub enum Fenced<T> {
 
 /// Everything together; what the service is given.
 #[async_trait::async_trait]
-pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets {
+pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets + UniqueValues {
     /// Answers when the database does; for `/readyz`.
     async fn ping(&self) -> Result<(), Error>;
 

@@ -128,6 +128,10 @@ pub struct RecordBatch {
 pub struct UnchangedRow {
     /// [`OpenOperation::row`].
     pub operation: i64,
+    /// Persons whose account is no more: until when their unique values are given to nobody else.
+    pub quarantined: Vec<(PersonId, Timestamp)>,
+    /// Persons for whom no account is made: what is reserved for them is free.
+    pub released: Vec<PersonId>,
     pub person: PersonId,
     /// The version that is stored.
     pub version: Version,
@@ -218,7 +222,8 @@ pub trait Work: Send + Sync {
     async fn person(&self, job: &JobId, key: &str) -> Result<Option<PersonUpdate>, Error>;
 
     /// Forgets a person's link (and that anything was confirmed under it); due at `due` where given, which matches
-    /// anew. `false` for an unknown person or one without a link.
+    /// anew. The account's unique values are given to nobody else until `quarantined`. `false` for an unknown person or
+    /// one without a link.
     async fn break_link(
         &self,
         tenant: TenantId,
@@ -228,3 +233,4 @@ pub trait Work: Send + Sync {
         audit: &Audit,
     ) -> Result<bool, Error>;
 }
+        quarantined: Timestamp,

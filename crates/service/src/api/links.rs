@@ -71,7 +71,8 @@ async fn unlink(
         return Err(unknown(external_id));
     }
     let audit = state.audit(caller, action, job.id.as_str(), &json!({ "externalId": external_id }));
-    let broken = state.store.break_link(caller.tenant, &job.id, &key, due, &audit).await?;
+    let quarantined = job.config.quarantined_until(state.clock.now());
+    let broken = state.store.break_link(caller.tenant, &job.id, &key, due, quarantined, &audit).await?;
     if !broken && due.is_some() {
         return Err(ApiError::conflict(
             "The person has no link to break: `rollcall job retry` looks for their account again.",

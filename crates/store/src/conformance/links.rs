@@ -74,10 +74,10 @@ pub(super) async fn a_broken_link_is_not_brought_back_by_a_late_outcome(store: &
         (world.tenant, JobId::from_text("no job"), "a"),
         (TenantId(world.id()), world.job.clone(), "a"),
     ] {
-        assert!(!store.break_link(tenant, &job, key, due, &audit()).await.unwrap(), "{key}");
+        assert!(!store.break_link(tenant, &job, key, due, START, &audit()).await.unwrap(), "{key}");
     }
-    assert!(store.break_link(world.tenant, &world.job, "a", due, &audit()).await.unwrap());
-    assert!(!store.break_link(world.tenant, &world.job, "a", due, &audit()).await.unwrap(), "there is none");
+    assert!(store.break_link(world.tenant, &world.job, "a", due, START, &audit()).await.unwrap());
+    assert!(!store.break_link(world.tenant, &world.job, "a", due, START, &audit()).await.unwrap(), "there is none");
     assert_eq!(store.audit(world.tenant, 100).await.unwrap().len(), audits + 1);
     // Under way since before the break.
     assert_eq!(store.record(&world.lease, &batch, START).await.unwrap(), Fenced::Done(()));

@@ -16,6 +16,7 @@ mod log;
 mod record;
 mod resting;
 mod unchanged;
+mod unique;
 mod work;
 mod world;
 
@@ -80,6 +81,11 @@ cases! {
     budget::a_late_report_leaves_newer_work_alone,
     budget::those_who_are_held_back_are_released,
     budget::a_changed_budget_is_asked_anew,
+    unique::two_persons_never_get_one_value,
+    unique::attributes_domains_and_tenants_have_values_of_their_own,
+    unique::a_reservation_ends_with_the_account_or_the_failure,
+    unique::a_leavers_value_is_given_to_nobody_for_a_while,
+    unique::what_the_directory_holds_is_not_offered_for_a_while,
     log::pages_do_not_move,
     log::filters_select,
     agents::a_token_enrolls_one_agent,

@@ -133,7 +133,7 @@ pub(super) async fn a_broken_link_ends_the_rest(store: &dyn Store) {
     let keys = ["broken", "deleted", "robbed", "robber"];
     assert_eq!(resting(store, &world, &keys).await.len(), 3);
     let quiet_of = async |key: &str| store.person(&world.job, key).await.unwrap().unwrap().quiet;
-    assert!(store.break_link(world.tenant, &world.job, "broken", None, &world.audit("break")).await.unwrap());
+    assert!(store.break_link(world.tenant, &world.job, "broken", None, START, &world.audit("break")).await.unwrap());
     assert_eq!(quiet_of("broken").await, None);
     record(store, &world, std::slice::from_ref(&broken)).await;
     assert_eq!(quiet_of("broken").await, None, "an outcome of before the break");

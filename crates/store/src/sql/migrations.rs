@@ -16,6 +16,7 @@ const SQLITE: &[Step] = &[
     (5, "controller before", include_str!("../../migrations/sqlite/0005_controller_before.sql")),
     (6, "same data", include_str!("../../migrations/sqlite/0006_same_data.sql")),
     (7, "agent since", include_str!("../../migrations/sqlite/0007_agent_since.sql")),
+    (8, "unique values", include_str!("../../migrations/sqlite/0008_unique_values.sql")),
 ];
 const POSTGRES: &[Step] = &[
     (1, "start", include_str!("../../migrations/postgres/0001_start.sql")),
@@ -25,6 +26,7 @@ const POSTGRES: &[Step] = &[
     (5, "controller before", include_str!("../../migrations/postgres/0005_controller_before.sql")),
     (6, "same data", include_str!("../../migrations/postgres/0006_same_data.sql")),
     (7, "agent since", include_str!("../../migrations/postgres/0007_agent_since.sql")),
+    (8, "unique values", include_str!("../../migrations/postgres/0008_unique_values.sql")),
 ];
 
 /// Brings the schema of an SQLite file up to date.

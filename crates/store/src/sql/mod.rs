@@ -22,6 +22,7 @@ mod resting;
 #[cfg(test)]
 mod tests;
 mod unchanged;
+mod unique;
 mod upload;
 mod work;
 mod writer;

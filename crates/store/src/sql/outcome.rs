@@ -137,6 +137,7 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
         unlink(&mut tx, tenant, &batch.unlinked).await?;
     }
     finish(&mut tx, tenant, &batch.operations, &batch.log, &mut sums).await?;
+    super::unique::record(&mut tx, tenant, batch, &linked).await?;
     sums.write(&mut tx).await?;
     write_waits(&mut tx, tenant, batch).await?;
     if !batch.linked.is_empty() {

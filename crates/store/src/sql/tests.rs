@@ -6,10 +6,11 @@ use super::SqlStore;
 use crate::conformance;
 
 /// Tables that grow with people or with time, and those of their indexes that do.
-const LARGE: [&str; 7] = ["person", "operation", "log", "upload", "upload_body", "waiting", "idempotency"];
+const LARGE: [&str; 8] =
+    ["person", "operation", "log", "upload", "upload_body", "waiting", "idempotency", "unique_value"];
 
 /// Other names that our statements give these tables.
-const ALIASES: [&str; 9] = ["p", "q", "o", "l", "u", "w", "m", "h", "older"];
+const ALIASES: [&str; 10] = ["p", "q", "o", "l", "u", "w", "m", "h", "v", "older"];
 
 /// Reads of all that a job or tenant has, and why that is right: sums count rows in an index and read no row
 /// (`COVERING`), retries read the failed ones, a page of the log stops at its limit, a sweep reads all who wait,

@@ -200,6 +200,7 @@ impl Work for SqlStore {
     ) -> Result<bool, Error> {
         if key.contains('\0') {
             return Ok(false);
+        quarantined: Timestamp,
         }
         let mut tx = self.db.begin("breaking a link").await?;
         // The version is raised so that an outcome still under way under the old link cannot bring it back.
@@ -222,4 +223,5 @@ impl Work for SqlStore {
         tx.commit().await?;
         Ok(true)
     }
+        super::unique::quarantine_unlinked(&mut tx, tenant, job.as_str(), key, quarantined).await?;
 }
