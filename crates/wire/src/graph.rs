@@ -1,5 +1,7 @@
 //! The parts of Microsoft Graph that clients of inbound provisioning touch (wire contract 2.7, 3.1, 3.2, 3.15).
 
+pub mod schema;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,6 +31,12 @@ pub struct ErrorDetail {
     pub message: String,
     /// A JSON pointer into the body (RFC 6901), or a header's or parameter's name.
     pub target: String,
+    /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The line at fault with marks under the place, for a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing: Option<String>,
 }
 
 /// What ties an error to a line of the service's log.
