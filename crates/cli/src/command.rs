@@ -2,6 +2,7 @@
 
 mod agent;
 mod app;
+mod expr;
 pub(crate) mod job;
 mod link;
 mod logs;
@@ -54,6 +55,13 @@ pub enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Mapping expressions
+    Expr {
+        #[command(subcommand)]
+        command: expr::Expr,
+        #[command(flatten)]
+        options: Options,
+    },
     /// The link between a person and their account
     Link {
         #[command(subcommand)]
@@ -85,6 +93,7 @@ impl Command {
             | Self::Job { options, .. }
             | Self::Upload { options, .. }
             | Self::Logs { options, .. }
+            | Self::Expr { options, .. }
             | Self::Link { options, .. } => options,
         }
     }
@@ -95,6 +104,11 @@ impl Command {
             && command.dry_run
         {
             return command.show(printer);
+        }
+        if let Self::Expr { command, .. } = self
+            && command.is_local()
+        {
+            return command.run(None, context, printer).await;
         }
         let settings = Settings::resolve(self.options(), &context.environment)?;
         for warning in &settings.warnings {
@@ -108,6 +122,7 @@ impl Command {
             Self::Job { command, .. } => command.run(client, printer).await,
             Self::Upload { command, .. } => command.run(client, printer).await,
             Self::Logs { command, .. } => command.run(client, printer).await,
+            Self::Expr { command, .. } => command.run(Some(client), context, printer).await,
             Self::Link { command, .. } => command.run(client, printer).await,
         }
     }

@@ -518,6 +518,9 @@ fn note_writes(person: &mut Person, outcome: &Outcome) {
     person.pending.written |= outcome.changes.iter().any(|change| change.failure.is_none());
 }
 
+/// Values that one account has at a time.
+const UNIQUE: &[&str] = &[target::CN, target::SAM_ACCOUNT_NAME, target::USER_PRINCIPAL_NAME];
+
 /// Where not everything was fulfilled: a move that did reach the directory is ours, and what would undo it must not be
 /// taken for somebody's move by hand. Whether there was one that is not known yet.
 fn note_moves(person: &mut Person, outcome: &Outcome) -> bool {
@@ -529,8 +532,9 @@ fn note_moves(person: &mut Person, outcome: &Outcome) -> bool {
             let known = confirmed.container.as_deref().map(Dn::from_directory);
             let new = property.new.first().map(|new| Dn::from_directory(new));
             moved |= !known.zip(new).is_some_and(|(known, new)| known.same_as(&new));
-        } else if property.name == target::CN {
-            confirmed.attributes.remove(target::CN);
+        } else if UNIQUE.iter().any(|unique| property.name.eq_ignore_ascii_case(unique)) {
+            // It may have stepped aside for somebody (semantics `swap`), and must not be left there.
+            confirmed.attributes.remove(&property.name.to_lowercase());
         }
     }
     person.pending.moved |= moved;
