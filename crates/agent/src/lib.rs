@@ -12,12 +12,14 @@
 //! | `worker` | the task that works: `observe`, `apply` and `refusal`, `journal`, `recover` |
 //! | `policy` | what is never done, whatever the service asks for |
 //! | [`host`], `pulse` | the service manager, and whether the agent lives |
+//! | [`drill`] | the work without a service, for tests |
 //! | [`doctor`] | what a person asks: is everything as it must be, and which rights are needed |
 //! | [`system`] | clocks and generator of the operating system |
 
 pub mod agent;
 pub mod config;
 pub mod doctor;
+pub mod drill;
 pub mod enrol;
 pub mod fault;
 pub mod host;

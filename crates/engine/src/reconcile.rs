@@ -18,7 +18,7 @@ use rollcall_model::plan::{
 };
 use rollcall_model::{Code, Dn};
 
-pub use addresses::ADDRESSES_FOLDED;
+pub(crate) use addresses::ADDRESSES_FOLDED;
 use addresses::PROXY_ADDRESSES;
 pub use result::{Happened, confirmed, happened, manager_after_create};
 pub use turns::{Turn, turns};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_directory::Error as DirectoryError;
+use rollcall_engine::reconcile;
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{Epoch, ObjectGuid, PersonId};
 use rollcall_model::observed::{Observed, ObservedAccount, ObservedManager};
-use rollcall_model::plan::{Failure, WriteRequest};
+use rollcall_model::plan::{Failure, Plan, WriteRequest};
 use rollcall_model::{Code, limits};
 use rollcall_wire::link::{Claim, Lane};
 use tokio::sync::oneshot;
@@ -28,6 +29,9 @@ use crate::{Error, recover};
 pub(super) const UNANSWERED_MAX: u32 = 4;
 /// Looks at many persons that may go without an answer before each is looked for alone.
 const LOST_TOGETHER_MAX: u32 = 2;
+/// Passes in which a person waits for others of the batch to give up a name. In each of them somebody does, and a person
+/// has three names at most; beyond that somebody does not.
+const HELD_MAX: usize = 3 * limits::BATCH_PERSONS_MAX;
 /// Wait before claims are sent again that got no answer.
 const CLAIM_AGAIN_MS: u64 = 200;
 
@@ -170,7 +174,21 @@ impl Batch {
             let observed = Observed { account, manager: seen.manager };
             task.plan(&observed, self.epoch, &shared.policy, || change_id(&*shared.random, now));
         }
+        self.take_turns();
         Pass::Complete
+    }
+
+    /// Persons who want each other's names go one after the other. Whoever waits is looked up anew in the next pass.
+    fn take_turns(&mut self) {
+        let shared = self.shared.clone();
+        let may_wait = |task: &&mut Task| task.place.is_wanted() && task.held < HELD_MAX && task.planned().is_some();
+        let mut tasks: Vec<&mut Task> = self.tasks.iter_mut().filter(may_wait).collect();
+        let plans: Vec<&Plan> = tasks.iter().filter_map(|task| task.planned()).collect();
+        let turns = reconcile::turns(&plans);
+        for (task, turn) in tasks.iter_mut().zip(turns) {
+            let now = shared.clock.now();
+            task.take_turn(turn, self.epoch, &shared.policy, || change_id(&*shared.random, now));
+        }
     }
 
     /// Accounts and managers of everybody who is due, by place in the batch. `None`: the directory gave no answer.

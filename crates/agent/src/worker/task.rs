@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rollcall_engine::reconcile;
+use rollcall_engine::reconcile::{self, Turn};
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{ChangeId, Epoch, ObjectGuid};
 use rollcall_model::observed::{Entry, Observed, ObservedAccount, ObservedManager};
@@ -41,6 +41,10 @@ pub(super) struct Task {
     /// It was written since it was seen.
     pub(super) is_dirty: bool,
     plan: Option<Plan>,
+    /// Only a part of the plan is to be made now; what is left is planned anew.
+    is_held: bool,
+    /// How often it was held.
+    pub(super) held: usize,
     pub(super) stale: u32,
     pub(super) unanswered: u32,
     /// Looks in a row that got no answer.
@@ -81,6 +85,8 @@ impl Task {
             fresh: None,
             is_dirty: false,
             plan: None,
+            is_held: false,
+            held: 0,
             stale: 0,
             unanswered: 0,
             lost_looks: 0,
@@ -138,7 +144,40 @@ impl Task {
         rules.restrict(&mut plan, entry);
         self.steps = plan.writes.iter().map(|write| self.intent(write.clone(), epoch, id())).collect();
         self.plan = Some(plan);
+        self.is_held = false;
         self.progress = Progress::Planned;
+    }
+
+    /// What is to be carried out, as far as it is not yet.
+    pub(super) fn planned(&self) -> Option<&Plan> {
+        self.plan.as_ref().filter(|_| self.progress == Progress::Planned)
+    }
+
+    /// Leaves of the steps what may be made now.
+    pub(super) fn take_turn(&mut self, turn: Turn, epoch: Epoch, rules: &Rules, id: impl FnOnce() -> ChangeId) {
+        let (writes, aside) = match turn {
+            Turn::Now => return,
+            Turn::Wait { writes } => (writes, None),
+            Turn::StepAside { writes, aside } => match rules.apply(aside, None).write {
+                Some(aside) => (writes, Some(aside)),
+                // It may not; then nobody of the circle gets what another one has.
+                None => return,
+            },
+        };
+        self.steps.truncate(writes);
+        let aside = aside.map(|aside| self.intent(aside, epoch, id()));
+        self.steps.extend(aside);
+        self.is_held = true;
+        self.held += 1;
+    }
+
+    /// Nothing more is to be written now; a new account is still to be read back.
+    pub(super) fn written(&mut self) {
+        if self.is_held {
+            self.progress = Progress::Due;
+        } else if self.fresh.is_none() {
+            self.progress = Progress::Ended(None);
+        }
     }
 
     /// The account after the writes. Where somebody changed it since it was looked at, its number is left out: what it

@@ -236,13 +236,6 @@ impl Task {
         if self.unanswered > 0 || self.steps.iter().any(renames) { Company::None } else { Company::Others }
     }
 
-    /// Nothing more is to be written; a new account is still to be read back.
-    fn written(&mut self) {
-        if self.fresh.is_none() {
-            self.progress = Progress::Ended(None);
-        }
-    }
-
     /// Where the account is, or was to be, by a write. One that follows a move was planned for the name that was asked
     /// for, which may be another's.
     fn place_of(&self, write: &Write) -> Dn {

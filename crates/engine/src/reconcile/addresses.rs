@@ -7,8 +7,8 @@
 /// LDAP display name.
 pub(super) const PROXY_ADDRESSES: &str = "proxyAddresses";
 
-/// As evaluation knows it.
-pub const ADDRESSES_FOLDED: &str = "proxyaddresses";
+/// The same, folded.
+pub(crate) const ADDRESSES_FOLDED: &str = "proxyaddresses";
 
 /// The kind of mail addresses; in capitals, of the primary one.
 const MAIL: &str = "smtp";

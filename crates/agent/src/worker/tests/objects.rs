@@ -29,7 +29,7 @@ fn warned(outcome: &Outcome) -> Vec<Code> {
     outcome.warnings.iter().map(|warning: &Warning| warning.code).collect()
 }
 
-/// semantics: move (rename; a taken name gives way, two may swap)
+/// semantics: move (rename; a taken name gives way)
 #[tokio::test]
 async fn accounts_are_renamed() {
     let bench = Bench::new();
@@ -48,15 +48,57 @@ async fn accounts_are_renamed() {
     assert_eq!((actions(&outcome), outcome.dn.as_deref()), (vec![(Action::Rename, true)], Some(&*at("Ada King (E2)"))));
     assert_eq!(outcome.changes[0].properties[0].new, ["Ada King (E2)"]);
     assert_eq!(code(&bench.one(linked(bob, 2, "Ada King")).await), Some(Code::RedundantExport));
-    // Two persons swap: the first gives way, as the name is still the other's.
-    bench.one(linked(bob, 2, "Bob Ray")).await;
-    let swapped = bench.work(vec![linked(ada, 1, "Bob Ray"), linked(bob, 2, "Ada King")]).await;
-    let names: Vec<_> = swapped.iter().map(|outcome| outcome.dn.clone().unwrap()).collect();
-    // Writes of several persons are under way at once, so the second may find its name still taken too.
-    assert_eq!(names[0], at("Bob Ray (E1)"));
-    assert!([at("Ada King"), at("Ada King (E2)")].contains(&names[1]), "{names:?}");
-    let settled = bench.work(vec![linked(ada, 1, "Bob Ray"), linked(bob, 2, "Ada King")]).await;
+}
+
+/// semantics: swap
+#[tokio::test]
+async fn two_swap_their_names() {
+    let bench = Bench::new();
+    let ada = bench.directory.put(&at("Ada"), &[]);
+    let bob = bench.directory.put(&at("Bob"), &[]);
+    let wanted = || {
+        let (mut first, second) = (linked(ada, 1, "Bob"), linked(bob, 2, "Ada"));
+        first.account = DesiredAccount::Disabled;
+        vec![first, second]
+    };
+    let mut swapped = bench.work(wanted()).await;
+    swapped.sort_by_key(|outcome| outcome.person);
+    let [first, second] = &swapped[..] else { panic!("{swapped:?}") };
+    let aside = format!("move CN=swap-{}", &ada.0.simple().to_string()[..15]);
+    assert_eq!(
+        bench.directory.made(),
+        ["modify userAccountControl", &aside, "move CN=Ada", "move CN=Bob"],
+        "the disable waits for nobody"
+    );
+    assert_eq!(actions(first), [(Action::Disable, true), (Action::Rename, true), (Action::Rename, true)]);
+    assert_eq!(actions(second), [(Action::Rename, true)]);
+    assert_eq!((bench.directory.entry(&at("Bob")).guid, bench.directory.entry(&at("Ada")).guid), (ada, bob));
+    let settled = bench.work(wanted()).await;
     assert!(settled.iter().all(|outcome| code(outcome) == Some(Code::RedundantExport)), "{settled:?}");
+    // Somebody stopped half way stands aside, and goes on from there.
+    bench.directory.set(|inner| inner.strikes.push_back(Strike::LoseAfter));
+    let mut back = bench.work(vec![linked(ada, 1, "Ada"), linked(bob, 2, "Bob")]).await;
+    back.sort_by_key(|outcome| outcome.person);
+    assert_eq!((bench.directory.entry(&at("Ada")).guid, bench.directory.entry(&at("Bob")).guid), (ada, bob));
+    assert_eq!(actions(&back[0]), [(Action::Rename, true), (Action::Rename, true)]);
+}
+
+/// semantics: swap (who may not step aside, and one who does not give the name up)
+#[tokio::test]
+async fn a_name_that_is_not_given_up_is_taken() {
+    let bench = Bench::new();
+    let ada = bench.directory.put(&at("Ada"), &[]);
+    let bob = bench.directory.put(&at("Bob"), &[]);
+    bench.directory.put(&at("Cy"), &[]);
+    // Bob wants a taken name, gets another one, and so gives up his.
+    let outcomes = bench.work(vec![linked(ada, 1, "Bob"), linked(bob, 2, "Cy")]).await;
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.dn.clone().unwrap()).collect();
+    assert_eq!(names, [at("Cy (E2)"), at("Bob")]);
+    // Bob's write is refused, so he keeps the name.
+    bench.directory.set(|inner| inner.strikes.push_back(Strike::Refuse(Code::DirectoryRefused)));
+    let outcomes = bench.work(vec![linked(ada, 1, "Cy (E2)"), linked(bob, 2, "Dee")]).await;
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.dn.clone().unwrap()).collect();
+    assert_eq!(names, [at("Cy (E2)"), at("Cy (E2) (E1)")]);
 }
 
 /// semantics: move (container and name in one request)
