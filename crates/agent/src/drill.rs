@@ -117,7 +117,8 @@ async fn answer(mut sent: mpsc::Receiver<Outgoing>, told: mpsc::Sender<Vec<Outco
                 };
                 let _ = answer.send(wants.into_iter().map(first).collect());
             }
-            Outgoing::Frame(_) | Outgoing::Answer { .. } => {}
+            // The rest is said to nobody.
+            _ => {}
         }
     }
 }

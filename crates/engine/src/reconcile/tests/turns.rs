@@ -141,6 +141,24 @@ fn one_steps_aside() {
     assert_eq!(turns, [Turn::Now, Turn::Wait { writes: 0 }]);
 }
 
+/// semantics: swap (another case is no other value, and nothing is given up by it)
+#[test]
+fn a_change_of_case_gives_nothing_up() {
+    let capitals = |mut state: DesiredState| {
+        for own in &mut state.attributes {
+            own.values = own.values.iter().map(|value| value.to_uppercase()).collect();
+        }
+        state.cn = state.cn.map(|cn| cn.to_uppercase());
+        state
+    };
+    let plans = [
+        plan(&capitals(wants([1, 1, 1])), &linked(account(0, [1, 1, 1]))),
+        plan(&wants([1, 1, 1]), &linked(account(1, [2, 2, 2]))),
+    ];
+    assert_eq!(plans[0].writes.len(), 2, "{}", short(&plans[0]));
+    assert_eq!(super::super::turns(&plans.iter().collect::<Vec<_>>()), [Turn::Now, Turn::Now]);
+}
+
 /// A new account may want what somebody gives up.
 #[test]
 fn an_add_waits_too() {
