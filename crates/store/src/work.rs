@@ -6,7 +6,7 @@ use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::person::Person;
 use rollcall_model::{Code, Timestamp};
 
-use crate::{Audit, Error, Fenced, Lease, LogRow};
+use crate::{Audit, Cause, Error, Fenced, Lease, LogRow};
 
 /// An operation that is not final yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub struct PersonUpdate {
     /// The version under which the person last lost their account: outcomes of it and of older ones link them no more.
     /// Stored by [`Work::break_link`] and with [`RecordBatch::unlinked`].
     pub unlinked: Option<Version>,
+    /// When to look, without the directory, whether the day alone changes what is wanted; `None`: no mapping reads the
+    /// clock. Stored by outcomes and by looks.
+    pub look: Option<Timestamp>,
+    /// Why they are due, where no operation asked for it: behind all others.
+    pub cause: Option<Cause>,
 }
 
 /// A linked person of whom nothing is pending and nothing is wrong, with all that an operation with the same `data`
@@ -81,6 +86,8 @@ pub struct DuePerson {
     pub attempts: i32,
     pub urgent: bool,
     pub due: Timestamp,
+    /// [`PersonUpdate::cause`].
+    pub cause: Option<Cause>,
 }
 
 /// An operation that has come to its end, or to a state that its status shows.
@@ -121,6 +128,10 @@ pub struct RecordBatch {
     pub linked: Vec<(JobId, String)>,
     /// Persons whose account we deleted under this version: outcomes of it and of older ones link them no more.
     pub unlinked: Vec<(PersonId, Version)>,
+    /// Persons whose account is no more: until when their unique values are given to nobody else.
+    pub quarantined: Vec<(PersonId, Timestamp)>,
+    /// Persons for whom no account is made: what is reserved for them is free.
+    pub released: Vec<PersonId>,
 }
 
 /// An operation that left its person as they were: record, link and confirmed values.
@@ -128,10 +139,6 @@ pub struct RecordBatch {
 pub struct UnchangedRow {
     /// [`OpenOperation::row`].
     pub operation: i64,
-    /// Persons whose account is no more: until when their unique values are given to nobody else.
-    pub quarantined: Vec<(PersonId, Timestamp)>,
-    /// Persons for whom no account is made: what is reserved for them is free.
-    pub released: Vec<PersonId>,
     pub person: PersonId,
     /// The version that is stored.
     pub version: Version,
@@ -183,10 +190,14 @@ pub trait Work: Send + Sync {
     /// Which of these people (folded `externalId`) have a link, and to what.
     async fn links(&self, job: &JobId, keys: &[String]) -> Result<Vec<(String, ObjectGuid)>, Error>;
 
+    /// Which of these accounts are linked to somebody of the job, and to whom.
+    async fn linked_to(&self, job: &JobId, guids: &[ObjectGuid]) -> Result<Vec<(ObjectGuid, PersonId)>, Error>;
+
     /// Stores merged persons and their operations.
     async fn merge(&self, lease: &Lease, batch: &MergeBatch) -> Result<Fenced<()>, Error>;
 
-    /// Persons of these jobs that are due by `now`, urgent ones first, then the longest due, at most `limit`.
+    /// Persons of these jobs that are due by `now`, urgent ones first, those with a [`Cause`] last, then the longest due,
+    /// at most `limit`.
     async fn due_persons(&self, jobs: &[JobId], now: Timestamp, limit: i64) -> Result<Vec<DuePerson>, Error>;
 
     /// When the next person of these jobs falls due, if any does.
@@ -230,7 +241,7 @@ pub trait Work: Send + Sync {
         job: &JobId,
         key: &str,
         due: Option<Timestamp>,
+        quarantined: Timestamp,
         audit: &Audit,
     ) -> Result<bool, Error>;
 }
-        quarantined: Timestamp,

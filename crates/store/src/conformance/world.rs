@@ -194,6 +194,8 @@ impl World {
             quiet: None,
             display_name: Some(format!("{external_id}, shown")),
             unlinked: None,
+            look: None,
+            cause: None,
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) const OPERATIONS_PER_UPLOAD: i64 = 1024;
 /// fill it too.
 const ROOM_SHARE: i64 = 8;
 
-const URGENT: i64 = 0;
-const ORDINARY: i64 = 1;
+pub(super) const URGENT: i64 = 0;
+pub(super) const ORDINARY: i64 = 1;
 
 /// 0 comes before 1.
 pub(super) fn lane(urgent: bool) -> i64 {

@@ -87,18 +87,19 @@ async fn merge_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonU
         .run(
             sql!("insert into person (tenant, uuid, job, folded, external_id, version, due, lane, attempts, last_code, \
                       link_guid, link_confirmed, link_controller, link_usn, record, pending, confirmed, refused, \
-                      data, display_name) \
+                      data, display_name, cause) \
                   select j.tenant, r.uuid, j.id, r.folded, r.external_id, r.version, r.due, r.lane, r.attempts, \
                       r.last_code, r.link_guid, r.link_confirmed, r.link_controller, r.link_usn, r.record, r.pending, \
-                      r.confirmed, r.refused, r.data, r.display_name from "
+                      r.confirmed, r.refused, r.data, r.display_name, r.cause from "
                   (rows 1, longs 3: job text, uuid blob, folded text, external_id text, version int, due int, lane int,
                       attempts int, last_code int, link_guid blob, link_confirmed int, link_controller text,
                       link_usn int, record long, pending long, confirmed long, refused long, data blob,
-                      display_name text)
+                      display_name text, cause int)
                   " r join job j on j.name = r.job and j.tenant + 0 = $2 where true \
                   on conflict (uuid) do update set external_id = excluded.external_id, version = excluded.version, \
                       due = excluded.due, lane = excluded.lane, attempts = excluded.attempts, \
                       last_code = excluded.last_code, record = excluded.record, pending = excluded.pending, \
+                      cause = excluded.cause, \
                       data = excluded.data, display_name = excluded.display_name, quiet = null \
                   where person.version < excluded.version"),
             args![rows, tenant, longs],
@@ -136,8 +137,8 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
     if !batch.unlinked.is_empty() {
         unlink(&mut tx, tenant, &batch.unlinked).await?;
     }
-    finish(&mut tx, tenant, &batch.operations, &batch.log, &mut sums).await?;
     super::unique::record(&mut tx, tenant, batch, &linked).await?;
+    finish(&mut tx, tenant, &batch.operations, &batch.log, &mut sums).await?;
     sums.write(&mut tx).await?;
     write_waits(&mut tx, tenant, batch).await?;
     if !batch.linked.is_empty() {
@@ -167,6 +168,8 @@ async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[Person
                   lane = case when r.newest = 1 then r.lane else person.lane end, \
                   record = case when r.newest = 1 then r.record else person.record end, \
                   pending = case when r.newest = 1 then r.pending else person.pending end, \
+                  look = case when r.newest = 1 then r.look else person.look end, \
+                  cause = case when r.newest = 1 then r.cause else person.cause end, \
                   attempts = r.attempts, last_code = r.last_code, refused = r.refused, \
                   link_guid = case when r.links = 1 then r.link_guid else person.link_guid end, \
                   link_confirmed = case when r.links = 1 then r.link_confirmed else person.link_confirmed end, \
@@ -179,7 +182,7 @@ async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[Person
                             as links from "
               (rows 1, longs 3: uuid blob, external_id text, version int, due int, lane int, attempts int,
                   last_code int, link_guid blob, link_confirmed int, link_controller text,
-                  link_usn int, record long, pending long, confirmed long, refused long, quiet int)
+                  link_usn int, record long, pending long, confirmed long, refused long, quiet int, look int, cause int)
               " x join person q on q.uuid = x.uuid and q.tenant = $2 \
                 left join person o on o.job = q.job and o.link_guid = x.link_guid and o.id <> q.id) r \
               where person.id = r.number"),

@@ -13,7 +13,8 @@ use super::Row;
 use super::batch::{Longs, Place, batch, hex, shown};
 use super::intake::{as_sent, lane};
 use super::log::read_code;
-use crate::{Error, PersonUpdate};
+use super::sweep::BACKGROUND;
+use crate::{Cause, Error, PersonUpdate};
 
 /// A person as an element of a batch.
 #[derive(Serialize)]
@@ -38,6 +39,8 @@ pub(super) struct PersonJson<'a> {
     data: Option<String>,
     quiet: Option<i64>,
     display_name: Option<String>,
+    look: Option<i64>,
+    cause: Option<i16>,
 }
 
 impl<'a> PersonJson<'a> {
@@ -52,7 +55,7 @@ impl<'a> PersonJson<'a> {
             folded,
             version: person.version.0,
             due: update.due.map(|due| due.0),
-            lane: lane(update.urgent),
+            lane: lane_of(update),
             attempts: update.attempts,
             last_code: update.last_code.map(rollcall_model::Code::number),
             link_guid: link.map(|link| hex(link.guid.0)),
@@ -66,6 +69,8 @@ impl<'a> PersonJson<'a> {
             data: update.data.map(|data| hex(Uuid::from_bytes(data))),
             quiet: update.quiet,
             display_name: update.display_name.as_deref().map(shown),
+            look: update.look.map(|look| look.0),
+            cause: update.cause.map(Cause::number),
         })
     }
 
@@ -83,6 +88,11 @@ impl<'a> PersonJson<'a> {
         }
         Ok((batch(&rows)?, longs))
     }
+}
+
+/// Whoever no operation asks for comes behind all others, unless a disable hurries.
+fn lane_of(update: &PersonUpdate) -> i64 {
+    if update.cause.is_some() && !update.urgent { BACKGROUND } else { lane(update.urgent) }
 }
 
 fn parse<T: DeserializeOwned>(row: &Row, column: &'static str, text: &str) -> Result<T, Error> {
@@ -132,5 +142,7 @@ pub(super) fn read_person(row: &Row) -> Result<PersonUpdate, Error> {
         quiet: row.opt_int("quiet")?,
         display_name: row.opt_text("display_name")?,
         unlinked: row.opt_int("unlinked")?.map(Version),
+        look: row.opt_time("look")?,
+        cause: row.opt_int("cause")?.and_then(|number| Cause::from_number(i16::try_from(number).ok()?)),
     })
 }

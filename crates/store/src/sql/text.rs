@@ -39,7 +39,7 @@ macro_rules! person_columns {
     () => {
         "p.uuid, j.name as job, p.folded, p.external_id, p.version, p.due, p.lane, p.attempts, p.last_code, \
          p.link_guid, p.link_confirmed, p.link_controller, p.link_usn, p.record, p.pending, p.confirmed, p.refused, \
-         p.data, p.quiet, p.display_name, p.unlinked"
+         p.data, p.quiet, p.display_name, p.unlinked, p.look, p.cause"
     };
 }
 

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::batch::{batch, ids, texts};
 use super::identity::write_audit;
-use super::intake::{lane, method};
+use super::intake::{ORDINARY, URGENT, lane, method};
 use super::jobs::operation_state;
 use super::person::read_person;
+use super::sweep::BACKGROUND;
 use super::upload::index;
 use super::{Row, SqlStore, outcome};
 use crate::{
@@ -23,14 +24,17 @@ struct JobLane<'a> {
     lane: i64,
 }
 
-/// Each job twice: for its urgent and its ordinary ones, which the indexes keep apart.
-fn lanes(jobs: &[JobId]) -> Result<String, Error> {
-    let rows: Vec<_> = jobs
-        .iter()
-        .flat_map(|job| [true, false].map(|urgent| JobLane { job: job.as_str(), lane: lane(urgent) }))
-        .collect();
+/// Each job once for each of these lanes, which the indexes keep apart.
+fn lanes(jobs: &[JobId], lanes: &[i64]) -> Result<String, Error> {
+    let rows: Vec<_> =
+        jobs.iter().flat_map(|job| lanes.iter().map(|lane| JobLane { job: job.as_str(), lane: *lane })).collect();
     batch(&rows)
 }
+
+/// Lanes of operations.
+const ASKED_FOR: [i64; 2] = [URGENT, ORDINARY];
+/// Lanes of persons.
+const ALL_LANES: [i64; 3] = [URGENT, ORDINARY, BACKGROUND];
 
 fn read_open_operation(row: &Row) -> Result<OpenOperation, Error> {
     let number = row.int("id")?;
@@ -60,7 +64,7 @@ impl Work for SqlStore {
                      and w.state = 0 order by w.id limit $2")
                  " join upload u on u.id = o.id / 1024 left join person p on p.id = o.person \
                  order by o.lane, o.id limit $2");
-        let rows = self.db.rows("looking for waiting operations", sql, args![lanes(jobs)?, limit]).await?;
+        let rows = self.db.rows("looking for waiting operations", sql, args![lanes(jobs, &ASKED_FOR)?, limit]).await?;
         rows.iter().map(read_open_operation).collect()
     }
 
@@ -98,6 +102,14 @@ impl Work for SqlStore {
         rows.iter().map(|row| Ok((row.text("folded")?, ObjectGuid(row.uuid("link_guid")?)))).collect()
     }
 
+    async fn linked_to(&self, job: &JobId, guids: &[ObjectGuid]) -> Result<Vec<(ObjectGuid, PersonId)>, Error> {
+        let sql = sql!("select p.link_guid, p.uuid from " (rows 2: v blob)
+                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.link_guid = r.v");
+        let args = args![job.as_str(), ids(guids.iter().map(|guid| guid.0))?];
+        let rows = self.db.rows("looking whose accounts are", sql, args).await?;
+        rows.iter().map(|row| Ok((ObjectGuid(row.uuid("link_guid")?), PersonId(row.uuid("uuid")?)))).collect()
+    }
+
     async fn merge(&self, lease: &Lease, batch: &MergeBatch) -> Result<Fenced<()>, Error> {
         outcome::merge(&self.db, lease, batch).await
     }
@@ -107,11 +119,11 @@ impl Work for SqlStore {
                  (pick person as p, "select w.id from person w where w.job = j.id and w.lane = r.lane \
                      and w.due <= $2 order by w.due, w.id limit $3")
                  " order by p.lane, p.due, p.id limit $3");
-        let rows = self.db.rows("looking for due persons", sql, args![lanes(jobs)?, now, limit]).await?;
+        let rows = self.db.rows("looking for due persons", sql, args![lanes(jobs, &ALL_LANES)?, now, limit]).await?;
         rows.iter()
             .map(|row| {
-                let PersonUpdate { job, person, attempts, urgent, .. } = read_person(row)?;
-                Ok(DuePerson { job, person, attempts, urgent, due: row.time("due")? })
+                let PersonUpdate { job, person, attempts, urgent, cause, .. } = read_person(row)?;
+                Ok(DuePerson { job, person, attempts, urgent, due: row.time("due")?, cause })
             })
             .collect()
     }
@@ -120,7 +132,7 @@ impl Work for SqlStore {
         let sql = sql!("select min(each_due) as due from (select (select min(w.due) from person w \
                      where w.job = j.id and w.lane = r.lane and w.due is not null) as each_due from "
                  (rows 1: job text, lane int) " r join job j on j.name = r.job) as lanes");
-        let row = self.db.row("looking for the next due person", sql, args![lanes(jobs)?]).await?;
+        let row = self.db.row("looking for the next due person", sql, args![lanes(jobs, &ALL_LANES)?]).await?;
         row.map_or(Ok(None), |row| row.opt_time("due"))
     }
 
@@ -196,11 +208,11 @@ impl Work for SqlStore {
         job: &JobId,
         key: &str,
         due: Option<Timestamp>,
+        quarantined: Timestamp,
         audit: &Audit,
     ) -> Result<bool, Error> {
         if key.contains('\0') {
             return Ok(false);
-        quarantined: Timestamp,
         }
         let mut tx = self.db.begin("breaking a link").await?;
         // The version is raised so that an outcome still under way under the old link cannot bring it back.
@@ -219,9 +231,9 @@ impl Work for SqlStore {
         if broken == 0 {
             return Ok(false);
         }
+        super::unique::quarantine_unlinked(&mut tx, tenant, job.as_str(), key, quarantined).await?;
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;
         Ok(true)
     }
-        super::unique::quarantine_unlinked(&mut tx, tenant, job.as_str(), key, quarantined).await?;
 }
