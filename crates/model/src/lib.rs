@@ -10,6 +10,7 @@ pub mod dn;
 pub mod ids;
 pub mod killpoint;
 pub mod limits;
+pub mod mapping_test;
 pub mod observed;
 pub mod operation;
 pub mod outcome;

@@ -84,8 +84,6 @@ limits! {
     PREVIEW_ANSWER_MS_MAX: i64 = 30_000, "milliseconds";
     /// Rounds in which values that must be unique are looked for in one preview.
     PREVIEW_UNIQUE_ROUNDS_MAX: usize = 20, "rounds";
-    /// Questions of other nodes that wait for one domain's agent.
-    ASKS_WAITING_MAX: i64 = 64, "questions";
     /// Subjects of one provisionOnDemand request.
     ON_DEMAND_SUBJECTS_MAX: usize = 5, "subjects";
     /// provisionOnDemand requests of one job in ten seconds.

@@ -53,8 +53,7 @@ pub trait Jobs: Send + Sync {
     /// Jobs whose configuration names this domain (lower case), whatever their state.
     async fn jobs_of_domain(&self, tenant: TenantId, domain: &str) -> Result<Vec<Job>, Error>;
 
-    /// Replaces the configuration and raises `schema_version`; `None` for an unknown job. The new version is returned.
-    /// Where the budget is another one, it is asked anew for everyone who is held back.
+    /// [`crate::Schemas::save_schema`] of a configuration alone; `None` for an unknown job, else the new version.
     async fn set_job_config(
         &self,
         tenant: TenantId,

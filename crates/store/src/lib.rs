@@ -12,7 +12,9 @@ pub mod identity;
 pub mod intake;
 pub mod jobs;
 pub mod log;
+pub mod schemas;
 mod sql;
+pub mod sweep;
 pub mod unique;
 pub mod work;
 
@@ -26,8 +28,10 @@ pub use jobs::{Job, JobCounts, Jobs};
 pub use log::{
     CompareOperator, LogDetails, LogField, LogFilter, LogOrder, LogQuery, LogRow, LogStatus, LogValue, Logs,
 };
+pub use schemas::{NewSchema, SchemaOrigin, SchemaRow, SchemaSaved, Schemas, StoredSchema, TargetCheck};
 pub use sql::{SQLITE_FILE_NAME, SqlStore, open};
 pub use unique::{Taken, UniqueValues, Wanted};
+pub use sweep::{Cause, LookedAt, Slice, Sweep, SweepState, Sweeps};
 pub use work::{
     ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, RestingPerson,
     UnchangedBatch, UnchangedRow, Work,
@@ -86,7 +90,7 @@ pub enum Fenced<T> {
 
 /// Everything together; what the service is given.
 #[async_trait::async_trait]
-pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets + UniqueValues {
+pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets + Schemas + Sweeps + UniqueValues {
     /// Answers when the database does; for `/readyz`.
     async fn ping(&self) -> Result<(), Error>;
 

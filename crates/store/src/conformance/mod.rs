@@ -15,6 +15,8 @@ mod links;
 mod log;
 mod record;
 mod resting;
+mod sweep;
+mod schemas;
 mod unchanged;
 mod unique;
 mod work;
@@ -68,9 +70,19 @@ cases! {
     resting::only_who_is_at_rest_is_told,
     resting::a_merge_ends_the_rest_until_its_outcome,
     resting::a_broken_link_ends_the_rest,
+    schemas::every_version_is_kept,
+    schemas::a_save_names_what_it_was_made_from,
+    schemas::old_versions_go,
     unchanged::an_unchanged_record_costs_a_log_row_and_is_final,
     unchanged::an_unchanged_record_needs_the_lease_and_an_open_operation,
     unchanged::every_change_of_a_job_is_told,
+    sweep::a_walk_is_resumed_where_it_stood,
+    sweep::a_walk_that_was_paused_or_begun_again_drops_the_slice,
+    sweep::looks_make_due_whom_the_day_changes,
+    sweep::who_is_due_for_no_operation_comes_last,
+    sweep::a_reevaluation_outlives_what_is_under_way,
+    sweep::statements_do_not_grow_with_the_slice,
+    sweep::only_changes_that_can_matter_begin_a_walk,
     links::an_account_belongs_to_one_person,
     links::an_outcome_cannot_link_the_account_of_another,
     links::a_broken_link_is_not_brought_back_by_a_late_outcome,

@@ -10,10 +10,10 @@ use rollcall_model::ids::{JobId, ServicePrincipalId, TenantId};
 use rollcall_model::operation::OperationState;
 
 use super::batch::{One, batch};
-use super::budget::unstage;
 use super::identity::write_audit;
+use super::schemas::{Version, write_version};
 use super::{Arg, Row, Sql, SqlStore, Transaction, inconsistent};
-use crate::{Audit, Error, Job, JobCounts, Jobs};
+use crate::{Audit, Error, Job, JobCounts, Jobs, NewSchema, SchemaOrigin, SchemaSaved, Schemas as _, TargetCheck};
 
 /// [`counter.kind`](../../migrations): log rows by (action, status).
 pub(super) const CHANGES: i64 = 1;
@@ -32,16 +32,16 @@ fn state_from_number(number: i64) -> Option<JobState> {
     [JobState::NotRun, JobState::Active, JobState::Paused].into_iter().find(|state| state_number(*state) == number)
 }
 
-fn config_text(config: &JobConfig) -> Result<String, Error> {
+pub(super) fn config_text(config: &JobConfig) -> Result<String, Error> {
     serde_json::to_string(config).map_err(|error| Error::Unstorable(format!("a job's configuration: {error}")))
 }
 
-fn domain(config: &JobConfig) -> Option<String> {
+pub(super) fn domain(config: &JobConfig) -> Option<String> {
     config.domain.as_ref().map(|domain| domain.to_lowercase())
 }
 
 /// Tells every node that jobs have changed.
-async fn raise_version(tx: &mut Transaction<'_>) -> Result<(), Error> {
+pub(super) async fn raise_version(tx: &mut Transaction<'_>) -> Result<(), Error> {
     tx.run(sql!("update job_change set n = n + 1"), args![]).await.map(|_| ())
 }
 
@@ -75,9 +75,14 @@ fn read_config(row: &Row, name: &str) -> Result<JobConfig, Error> {
 
 /// A job's number and its budget, which stays as it is until the transaction ends.
 pub(super) async fn budget_of(tx: &mut Transaction<'_>, job: &JobId) -> Result<Option<(i64, Option<u32>)>, Error> {
+    Ok(config_of(tx, job).await?.map(|(number, config)| (number, config.budget)))
+}
+
+/// A job's number and what it is set to do, which stays as it is until the transaction ends.
+pub(super) async fn config_of(tx: &mut Transaction<'_>, job: &JobId) -> Result<Option<(i64, JobConfig)>, Error> {
     let sql = sql!("select j.id, j.config from job j where j.name = $1" exclusive_j);
     let row = tx.row(sql, args![job.as_str()]).await?;
-    row.map(|row| Ok((row.int("id")?, read_config(&row, job.as_str())?.budget))).transpose()
+    row.map(|row| Ok((row.int("id")?, read_config(&row, job.as_str())?))).transpose()
 }
 
 fn read_job(row: &Row) -> Result<Job, Error> {
@@ -108,6 +113,17 @@ impl Jobs for SqlStore {
     async fn create_job(&self, job: &Job, audit: &Audit) -> Result<(), Error> {
         let mut tx = self.db.begin("storing a job").await?;
         write_job(&mut tx, job).await?;
+        let schema = NewSchema {
+            config: &job.config,
+            document: None,
+            tests: None,
+            origin: SchemaOrigin::Default,
+            note: None,
+            targets: &TargetCheck::Passed,
+            based_on: None,
+        };
+        let version = Version { number: job.schema_version, at: audit.at, actor: &audit.actor, schema: &schema };
+        write_version(&mut tx, &job.id, &version).await?;
         write_audit(&mut tx, job.tenant, audit).await?;
         tx.commit().await
     }
@@ -154,27 +170,19 @@ impl Jobs for SqlStore {
         config: &JobConfig,
         audit: &Audit,
     ) -> Result<Option<i64>, Error> {
-        let mut tx = self.db.begin("changing a job's configuration").await?;
-        let before = budget_of(&mut tx, id).await?;
-        let row = tx
-            .row(
-                sql!(
-                    "update job set config = $3, domain = $4, changed = $5, schema_version = schema_version + 1 \
-                      where name = $2 and tenant = (select id from tenant where uuid = $1) \
-                      returning schema_version"
-                ),
-                args![tenant.0, id.as_str(), config_text(config)?, domain(config), audit.at],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let version = row.int("schema_version")?;
-        raise_version(&mut tx).await?;
-        if let Some((number, _)) = before.filter(|(_, budget)| *budget != config.budget) {
-            unstage(&mut tx, number, audit.at).await?;
+        let schema = NewSchema {
+            config,
+            document: None,
+            tests: None,
+            origin: SchemaOrigin::Settings,
+            note: None,
+            targets: &TargetCheck::Passed,
+            based_on: None,
+        };
+        match self.save_schema(tenant, id, &schema, audit).await? {
+            SchemaSaved::Saved(version) => Ok(Some(version)),
+            SchemaSaved::Conflict(_) | SchemaSaved::UnknownJob => Ok(None),
         }
-        write_audit(&mut tx, tenant, audit).await?;
-        tx.commit().await?;
-        Ok(Some(version))
     }
 
     async fn set_job_state(&self, tenant: TenantId, id: &JobId, state: JobState, audit: &Audit) -> Result<bool, Error> {

@@ -17,6 +17,8 @@ const SQLITE: &[Step] = &[
     (6, "same data", include_str!("../../migrations/sqlite/0006_same_data.sql")),
     (7, "agent since", include_str!("../../migrations/sqlite/0007_agent_since.sql")),
     (8, "unique values", include_str!("../../migrations/sqlite/0008_unique_values.sql")),
+    (9, "job schema", include_str!("../../migrations/sqlite/0009_job_schema.sql")),
+    (10, "sweep", include_str!("../../migrations/sqlite/0010_sweep.sql")),
 ];
 const POSTGRES: &[Step] = &[
     (1, "start", include_str!("../../migrations/postgres/0001_start.sql")),
@@ -27,6 +29,8 @@ const POSTGRES: &[Step] = &[
     (6, "same data", include_str!("../../migrations/postgres/0006_same_data.sql")),
     (7, "agent since", include_str!("../../migrations/postgres/0007_agent_since.sql")),
     (8, "unique values", include_str!("../../migrations/postgres/0008_unique_values.sql")),
+    (9, "job schema", include_str!("../../migrations/postgres/0009_job_schema.sql")),
+    (10, "sweep", include_str!("../../migrations/postgres/0010_sweep.sql")),
 ];
 
 /// Brings the schema of an SQLite file up to date.

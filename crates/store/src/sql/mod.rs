@@ -19,6 +19,8 @@ mod open;
 mod outcome;
 mod person;
 mod resting;
+mod schemas;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod unchanged;
