@@ -16,6 +16,8 @@
 //!   ◄────────── Work ──────────────────
 //!   ─────────── Claims ───────────────►   matching accounts to be linked
 //!   ◄────────── ClaimsAnswer ──────────
+//!   ─────────── Reserve ──────────────►   values that nobody in the directory holds, for accounts to be made
+//!   ◄────────── Reserved ──────────────
 //!   ◄────────── Look ──────────────────   who has changed, who stands as he was
 //!   ─────────── Looked ───────────────►
 //!   ◄────────── Ask ───────────────────   the schema, the doctor's findings
@@ -66,6 +68,8 @@ pub enum Capability {
     Release,
     /// Makes accounts without a password, and reads `DesiredState::initial_password`.
     NoPassword,
+    /// Chooses among the candidates of `DesiredState::unique`, with [`FromAgent::Reserve`].
+    UniqueValues,
     /// One this build does not know; tolerated.
     #[serde(other)]
     Unknown,
@@ -88,6 +92,7 @@ impl Capability {
         Self::Replication,
         Self::Release,
         Self::NoPassword,
+        Self::UniqueValues,
     ];
 }
 
@@ -149,6 +154,11 @@ pub enum ToAgent {
     ClaimsAnswer {
         request: u64,
         answers: Vec<ClaimAnswer>,
+    },
+    /// Answer to [`FromAgent::Reserve`], in its order.
+    Reserved {
+        request: u64,
+        answers: Vec<Reservation>,
     },
     /// These outcomes are on disk.
     OutcomesAck {
@@ -263,6 +273,13 @@ pub enum FromAgent {
         epoch: Epoch,
         claims: Vec<Claim>,
     },
+    /// Values that these persons' accounts may be made with: which are they to have? Asked again with others where the
+    /// answer is none.
+    Reserve {
+        request: u64,
+        epoch: Epoch,
+        wants: Vec<Want>,
+    },
     Outcomes {
         epoch: Epoch,
         outcomes: Vec<Outcome>,
@@ -328,6 +345,30 @@ pub struct ClaimAnswer {
     pub person: PersonId,
     pub guid: ObjectGuid,
     pub granted: bool,
+}
+
+/// One attribute of one account that is about to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Want {
+    pub person: PersonId,
+    /// LDAP display name, or `cn`.
+    pub attribute: String,
+    /// Candidates that nobody in the directory holds, in order of preference.
+    pub free: Vec<String>,
+    /// Candidates that the directory refused, or, where none is free, those that it was found to hold.
+    #[serde(default)]
+    pub taken: Vec<String>,
+}
+
+/// The value that is now reserved for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reservation {
+    pub person: PersonId,
+    pub attribute: String,
+    /// `None`: all of them are others'.
+    pub value: Option<String>,
 }
 
 /// What the agent signs: a fixed label, the service's host name as the agent dialled it (without port), the agent's

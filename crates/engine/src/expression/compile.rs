@@ -62,13 +62,13 @@ impl Compiler {
             Kind::Compare { operator, left, right } => {
                 Expr::Compare { operator: *operator, sides: Box::new((self.side(left)?, self.side(right)?)) }
             }
-            Kind::Variable(name) => match self.variables.iter().rposition(|known| known == name) {
-                Some(slot) => Expr::Variable(slot),
-                None => {
+            Kind::Variable(name) => {
+                let Some(slot) = self.variables.iter().rposition(|known| known == name) else {
                     let message = format!("there is no variable ${name} here");
                     return Err(unusable(node.at, message, "a variable is named first, as in With($name, value, ...)"));
-                }
-            },
+                };
+                Expr::Variable(slot)
+            }
             Kind::Attribute(name) => Expr::Attribute(self.attribute(node.at, name)?),
             Kind::Call { name, name_at, arguments } => {
                 Expr::Call(Box::new(self.call(node.at, name, *name_at, arguments, place)?))
@@ -255,15 +255,15 @@ fn fit(function: &FunctionInfo, parameter: &Parameter, at: Span, expr: &Expr) ->
         Expr::Concat(_) => Type::Text,
         _ => Type::Any,
     };
-    let fits = match (parameter.kind, actual) {
+    let never = matches!(
+        (parameter.kind, actual),
         (Type::Number, Type::Flag | Type::Date | Type::List)
-        | (Type::Date, Type::Flag | Type::Number | Type::Decimal | Type::List)
-        | (Type::Flag, Type::Date | Type::List)
-        | (Type::Interval | Type::Format, Type::Flag | Type::Date | Type::Number | Type::Decimal | Type::List)
-        | (Type::Text, Type::List) => false,
-        _ => true,
-    };
-    if fits {
+            | (Type::Date, Type::Flag | Type::Number | Type::Decimal | Type::List)
+            | (Type::Flag, Type::Date | Type::List)
+            | (Type::Interval | Type::Format, Type::Flag | Type::Date | Type::Number | Type::Decimal | Type::List)
+            | (Type::Text, Type::List)
+    );
+    if !never {
         return Ok(Ready::Nothing);
     }
     let found = match expr {
@@ -312,7 +312,14 @@ fn constant(function: &FunctionInfo, parameter: &Parameter, at: Span, text: &str
         Type::Comparison if !["vbTextCompare", "vbBinaryCompare"].contains(&text) => {
             wrong(Some("write vbTextCompare, without quotes, to ignore case"))
         }
+        Type::Culture if !is_culture(text) => wrong(Some("write its code, as in \"tr-TR\"")),
         Type::Variable => wrong(Some("write a name such as $item")),
         _ => Ok(Ready::Nothing),
     }
+}
+
+/// Whether a text has the shape of a culture's name (RFC 4646 2.1); the empty one is the invariant culture.
+fn is_culture(text: &str) -> bool {
+    let is_part = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.is_empty() || text.split('-').all(is_part)
 }

@@ -11,6 +11,9 @@ use rollcall_model::limits::{
 };
 use translate::{Translated, translate};
 
+/// Instructions of a pattern that backtracks: far more than anybody writes.
+const PATTERN_INSTRUCTIONS_MAX: usize = 20_000;
+
 /// A compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern {
@@ -56,7 +59,8 @@ impl Engine {
     fn new(pattern: &str, backtracks: bool) -> Result<Self, String> {
         if backtracks {
             let mut builder = fancy_regex::RegexBuilder::new(pattern);
-            builder.backtrack_limit(PATTERN_BACKTRACKS_MAX).delegate_size_limit(PATTERN_BYTES_MAX);
+            builder.backtrack_limit(PATTERN_BACKTRACKS_MAX);
+            builder.delegate_size_limit(PATTERN_BYTES_MAX).max_prog_size(PATTERN_INSTRUCTIONS_MAX);
             return builder
                 .build()
                 .map(|regex| Self::Backtracking(Box::new(regex)))

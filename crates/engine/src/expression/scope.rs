@@ -56,13 +56,11 @@ impl<'a> Scope<'a> {
     /// Null for an argument that is left out.
     pub(super) fn evaluate(&self, argument: &'a Argument) -> Result<Value<'a>, Fault> {
         let Some(expr) = &argument.expr else { return Ok(Value::Null) };
-        match self.steps_left.get().checked_sub(1) {
-            Some(left) => self.steps_left.set(left),
-            None => {
-                let text = format!("the expression took more than {EXPRESSION_STEPS_MAX} steps");
-                return Err(Fault { at: argument.at, text });
-            }
-        }
+        let Some(left) = self.steps_left.get().checked_sub(1) else {
+            let text = format!("the expression took more than {EXPRESSION_STEPS_MAX} steps");
+            return Err(Fault { at: argument.at, text });
+        };
+        self.steps_left.set(left);
         match expr {
             Expr::Text(text) => Ok(Value::borrowed(text)),
             Expr::Number(number) => Ok(Value::Number(*number)),
@@ -141,6 +139,10 @@ impl<'a> Arguments<'_, 'a> {
     /// From now on the value is not to be shown.
     pub(super) fn redact(&self) {
         self.scope.redacted.set(true);
+    }
+
+    pub(super) fn is_redacted(&self) -> bool {
+        self.scope.is_redacted()
     }
 
     /// The value at a position; null where nothing was written.

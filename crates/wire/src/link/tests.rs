@@ -36,6 +36,8 @@ const TO_AGENT: &[&str] = &[
     r#"{"type":"work","epoch":7,"needs":["create","noPassword"],"items":[{"person":"01a20800-0000-7000-8000-000000000001","externalId":"E-1","version":2,"link":null,"matching":[{"attribute":"employeeID","value":"E-1"}],"account":"enabledIfNewOrFirstLink","ifAbsent":"create","extent":"everything","attributes":[],"cn":"Ada","container":{"mapped":null,"default":"OU=Staff,DC=corp","mayMove":false},"manager":null,"mustChangePassword":false,"initialPassword":"none","enableFoundDisabled":false,"lastLeftEnabled":null,"failure":null,"warnings":[]}]}"#,
     r#"{"type":"look","request":5,"epoch":7,"since":4100,"guids":["01a20800-0000-7000-8000-000000000002"]}"#,
     r#"{"type":"ask","request":6,"question":"schema"}"#,
+    r#"{"type":"work","epoch":7,"needs":["create","uniqueValues"],"items":[{"person":"01a20800-0000-7000-8000-000000000001","externalId":"E-1","version":2,"link":null,"matching":[{"attribute":"employeeID","value":"E-1"}],"account":"enabledIfNewOrFirstLink","ifAbsent":"create","extent":"everything","attributes":[],"unique":[{"name":"sAMAccountName","candidates":["ada","ada2"]}],"cn":"Ada","container":{"mapped":null,"default":"OU=Staff,DC=corp","mayMove":false},"manager":null,"mustChangePassword":false,"enableFoundDisabled":false,"lastLeftEnabled":null,"failure":null,"warnings":[]}]}"#,
+    r#"{"type":"reserved","request":8,"answers":[{"person":"01a20800-0000-7000-8000-000000000001","attribute":"sAMAccountName","value":"ada2"}]}"#,
     r#"{"type":"release","epoch":7}"#,
     r#"{"type":"logLevel","filter":"debug"}"#,
     r#"{"type":"rotateKey"}"#,
@@ -49,6 +51,7 @@ const FROM_AGENT: &[&str] = &[
     r#"{"type":"outcomes","epoch":7,"outcomes":[{"id":"01a20800-0000-7000-8000-000000000003","person":"01a20800-0000-7000-8000-000000000001","version":2,"epoch":7,"ended":5,"result":{"skipped":"RedundantExport"},"changes":[],"link":null,"dn":null,"confirmed":null,"refused":[],"warnings":[],"drift":[],"waitsForManager":null}]}"#,
     // Protocol 2.
     r#"{"type":"looked","request":5,"epoch":7,"invocationId":"dc1","upTo":4200,"complete":true,"seen":[["01a20800-0000-7000-8000-000000000002",4150]]}"#,
+    r#"{"type":"reserve","request":8,"epoch":7,"wants":[{"person":"01a20800-0000-7000-8000-000000000001","attribute":"sAMAccountName","free":["ada2"],"taken":["ada"]}]}"#,
     r#"{"type":"answer","request":6,"answer":{"Ok":{"attributes":{}}}}"#,
     r#"{"type":"released","epoch":7}"#,
     r#"{"type":"newKey","publicKey":"AAECAw==","signature":"c2ln"}"#,
@@ -73,6 +76,7 @@ fn recorded_frames_are_still_read_and_written_alike() {
                 ToAgent::RenewAck { .. } => "renewAck",
                 ToAgent::Work { .. } => "work",
                 ToAgent::ClaimsAnswer { .. } => "claimsAnswer",
+                ToAgent::Reserved { .. } => "reserved",
                 ToAgent::OutcomesAck { .. } => "outcomesAck",
                 ToAgent::Drain {} => "drain",
                 ToAgent::Look { .. } => "look",
@@ -94,5 +98,6 @@ fn recorded_frames_are_still_read_and_written_alike() {
             assert_eq!(&written[name], value, "{name} of {text}");
         }
     }
-    assert_eq!(kinds(FROM_AGENT), ["hello", "renew", "claims", "outcomes", "looked", "answer", "released", "newKey"]);
+    let expected = ["hello", "renew", "claims", "outcomes", "looked", "reserve", "answer", "released", "newKey"];
+    assert_eq!(kinds(FROM_AGENT), expected);
 }

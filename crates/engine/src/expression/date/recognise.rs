@@ -36,15 +36,13 @@ pub(crate) fn recognise(text: &str, now: Option<Date>) -> Option<(Date, bool)> {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at = match token {
-            Token::Space | Token::Sign(',') => at + 1,
             Token::Number(..) if parts.time.is_none() && is_time(&tokens[at..]) => parts.time(&tokens, at)?,
             Token::Number(number, length) => {
                 parts.numbers.push((*number, *length));
                 at + 1
             }
-            Token::Sign('/' | '.') => at + 1,
             Token::Sign(sign @ ('+' | '-')) if parts.is_offset(&tokens, at) => parts.offset(&tokens, at + 1, *sign)?,
-            Token::Sign('-') => at + 1,
+            Token::Space | Token::Sign(',' | '/' | '.' | '-') => at + 1,
             Token::Word(word) => {
                 parts.word(word, tokens.get(at + 1))?;
                 at + 1
@@ -63,7 +61,7 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let taken = |fits: fn(char) -> bool| rest.find(|c| !fits(c)).unwrap_or(rest.len());
-        let (token, length) = match first {
+        let (found, length) = match first {
             '0'..='9' => {
                 let length = taken(|c| c.is_ascii_digit());
                 (Token::Number(rest.get(..length)?.parse().ok()?, length), length)
@@ -76,7 +74,7 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
             '/' | '-' | '.' | ':' | ',' | '+' => (Token::Sign(first), 1),
             _ => return None,
         };
-        tokens.push(token);
+        tokens.push(found);
         rest = rest.get(length..)?;
     }
     Some(tokens)

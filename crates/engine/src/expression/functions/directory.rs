@@ -22,9 +22,12 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         "A text as a reference.",
         &["References are texts here; it is accepted so that expressions need no change."],
     ),
-    FunctionInfo::new("DefaultDomain", &[], Type::Text, |a| Ok(Value::borrowed(a.default_domain())))
-        .of(Family::Directory)
-        .told("The job's UPN suffix.", &[]),
+    FunctionInfo::new("DefaultDomain", &[], Type::Text, |a| match a.default_domain() {
+        "" => Err(a.fail("there is no default domain; set the job's UPN suffix")),
+        domain => Ok(Value::borrowed(domain)),
+    })
+    .of(Family::Directory)
+    .told("The job's UPN suffix.", &["It fails the record where there is none."]),
     FunctionInfo::new(
         "DNComponent",
         &[required("dn", Type::Text), required("number", Type::Number)],

@@ -94,7 +94,7 @@ fn contains<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let wanted = a.text_or_empty(1)?;
     let ignore_case = a.text(2)?.as_deref() == Some("vbTextCompare");
     let is_it = |value: &Cow<'_, str>| *value == wanted || ignore_case && value.to_lowercase() == wanted.to_lowercase();
-    Ok(Value::count(a.texts(0)?.iter().position(|value| is_it(value)).map_or(0, |at| at + 1)))
+    Ok(Value::count(a.texts(0)?.iter().position(is_it).map_or(0, |at| at + 1)))
 }
 
 fn remove_duplicates<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {

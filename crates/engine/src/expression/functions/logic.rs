@@ -2,7 +2,7 @@
 
 use super::{FunctionInfo, Type, repeated, required};
 use crate::expression::scope::Arguments;
-use crate::expression::{Fault, Value};
+use crate::expression::{Fault, REDACTED, Value};
 
 pub(super) const TABLE: &[FunctionInfo] = &[
     FunctionInfo::new("And", &[repeated("condition", Type::Flag)], Type::Flag, and)
@@ -15,7 +15,7 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     ),
     FunctionInfo::new("Error", &[required("text", Type::Text)], Type::Any, |a| {
         let text = a.text_or_empty(0)?;
-        Err(a.fail(&text))
+        Err(a.fail(if a.is_redacted() { REDACTED } else { &text }))
     })
     .told("Fails the record with this text.", &["Put it into a branch that should never be taken."]),
     FunctionInfo::new("IgnoreFlowIfNullOrEmpty", &[required("expression", Type::Any)], Type::Any, |a| {

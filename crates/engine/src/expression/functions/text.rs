@@ -128,10 +128,10 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     FunctionInfo::new("StripSpaces", &[SOURCE], Type::Text, strip_spaces)
         .of(Family::Text)
         .told("The text without any blank (U+0020).", &["Other white space stays."]),
-    FunctionInfo::new("ToLower", &[SOURCE, optional("culture", Type::Culture)], Type::Text, |a| case::lower(a))
+    FunctionInfo::new("ToLower", &[SOURCE, optional("culture", Type::Culture)], Type::Text, case::lower)
         .of(Family::Text)
         .told("In lower case.", &[case::NOTE]),
-    FunctionInfo::new("ToUpper", &[SOURCE, optional("culture", Type::Culture)], Type::Text, |a| case::upper(a))
+    FunctionInfo::new("ToUpper", &[SOURCE, optional("culture", Type::Culture)], Type::Text, case::upper)
         .of(Family::Text)
         .told("In upper case.", &[case::NOTE]),
     FunctionInfo::new("Trim", &[required("source", Type::Any)], Type::Any, |a| trim(a, str::trim))

@@ -50,7 +50,7 @@ impl Format {
         if reader.skips_inner {
             reader.rest = reader.rest.trim_start();
         }
-        if !reader.rest.is_empty() { None } else { reader.moment(styles, now) }
+        if reader.rest.is_empty() { reader.moment(styles, now) } else { None }
     }
 }
 

@@ -86,12 +86,13 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The first three fields stand in little-endian order (MS-DTYP 2.3.4).
+const GUID_ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+
 pub(super) fn string_from_guid<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let Some(text) = a.text(0)? else { return Ok(Value::Null) };
     let bytes = bytes_of(&text).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
     let Some(bytes) = bytes else { return Err(a.fault(0, &Value::Text(text), "it is no 16 bytes of a GUID")) };
-    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let ordered = ORDER.map(|at| bytes[at]);
+    let ordered = GUID_ORDER.map(|at| bytes[at]);
     a.built(hyphenated(&HEXUPPER.encode(&ordered).to_ascii_lowercase()))
 }
 

@@ -75,15 +75,12 @@ fn normalized(text: &str) -> String {
             let spelled: String = rest[..end].nfd().collect();
             table.get(&spelled).map(|letters| (end, letters))
         });
-        match fits {
-            Some((end, letters)) => {
-                out.push_str(letters);
-                rest = &rest[end..];
-            }
-            None => {
-                out.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if let Some((end, letters)) = fits {
+            out.push_str(letters);
+            rest = &rest[end..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     out
@@ -112,12 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_not_in_it_stays_as_it_is_spelled() {
-        for text in ["ķļņģŗįųĺŕŭũĕĉĝđðþœţ", "ķ", "u\u{303}", "\u{304}", "Ελλάς", "Привет", "ệ", "ﬁ"]
+        for text in ["ķļņģŗįųĺŕŭũĕĉĝđðþœţ", "ķ", "u\u{303}", "\u{304}", "Ελλάς", "Привет", "ﬁ"]
         {
-            let decomposed: String = text.nfd().collect();
-            let lost = |spelled: &str| normalized(spelled) != spelled;
-            assert!(!lost(text) || text == "ệ", "{text}");
-            let _ = decomposed;
+            assert_eq!(normalized(text), text);
         }
     }
 }
