@@ -1,5 +1,7 @@
 //! Files that are made from code and committed; `tidy` fails when one is stale.
 
+mod expressions;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -19,25 +21,41 @@ const ALL: &[Generated] = &[
     Generated { path: "docs/config.schema.json", text: rollcall_service::config::Config::schema },
 ];
 
+/// Path and text of every generated file.
+fn all() -> Vec<(String, String)> {
+    let mut files: Vec<_> = ALL.iter().map(|file| (file.path.to_owned(), (file.text)())).collect();
+    files.extend(expressions::pages());
+    files
+}
+
 /// Writes every generated file.
 pub(crate) fn write_all(root: &Path) -> anyhow::Result<()> {
-    for file in ALL {
-        let path = root.join(file.path);
+    for (name, text) in all() {
+        let path = root.join(&name);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(&path, (file.text)()).with_context(|| file.path.to_owned())?;
-        println!("wrote {}", file.path);
+        std::fs::write(&path, text).with_context(|| name.clone())?;
+        println!("wrote {name}");
     }
     Ok(())
 }
 
-/// The generated files that are missing or stale, with the remedy.
+/// The generated files that are missing, stale or left over, with the remedy.
 pub(crate) fn stale(root: &Path) -> Vec<String> {
-    ALL.iter()
-        .filter(|file| std::fs::read_to_string(root.join(file.path)).ok().as_deref() != Some(&(file.text)()))
-        .map(|file| format!("{}: stale or missing; run `cargo xtask generate`", file.path))
-        .collect()
+    let all = all();
+    let mut out: Vec<String> = all
+        .iter()
+        .filter(|(name, text)| std::fs::read_to_string(root.join(name)).ok().as_deref() != Some(text))
+        .map(|(name, _)| format!("{name}: stale or missing; run `cargo xtask generate`"))
+        .collect();
+    for entry in std::fs::read_dir(root.join(expressions::FOLDER)).into_iter().flatten().flatten() {
+        let name = format!("{}/{}", expressions::FOLDER, entry.file_name().to_string_lossy());
+        if !all.iter().any(|(known, _)| *known == name) {
+            out.push(format!("{name}: there is no such function; remove the file"));
+        }
+    }
+    out
 }
 
 fn limits_guide() -> String {

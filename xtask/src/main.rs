@@ -1,6 +1,7 @@
-//! The project's own tools: `cargo xtask tidy|walls|generate|lab|quickstart|bench|record`.
+//! The project's own tools: `cargo xtask tidy|walls|generate|fuzz|lab|quickstart|bench|record`.
 
 mod bench;
+mod fuzz;
 mod generate;
 mod lab;
 mod quickstart;
@@ -30,6 +31,8 @@ enum Command {
     Walls,
     /// Writes the generated files.
     Generate,
+    /// Feeds the parsers with damaged and arbitrary input.
+    Fuzz(fuzz::Args),
     /// Starts, breaks and ends a service, its agents and a directory on this machine.
     Lab(lab::Args),
     /// Uploads an HR file of 1,000 people into a practice directory.
@@ -61,6 +64,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(root())?,
         Command::Walls => print!("{}", tidy::walls::table()),
         Command::Generate => generate::write_all(root())?,
+        Command::Fuzz(args) => fuzz::run(&args)?,
         Command::Lab(args) => lab::run(args)?,
         Command::Quickstart(args) => quickstart::run(&args)?,
         Command::Record(args) => tokio::runtime::Runtime::new()?.block_on(xtask::record::record(args))?,
