@@ -1,26 +1,31 @@
 //! A person into a desired state: matching values, account state, container, manager, and the mapped attributes with
 //! the question which of them this version may write.
 
+mod check;
 mod prepare;
 mod row;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use rollcall_model::config::{Apply, DeleteAction};
+use rollcall_model::config::{Apply, DeleteAction, FlowWhen, OnScopeExit, target};
 use rollcall_model::desired::{
     DesiredAccount, DesiredAttribute, DesiredContainer, DesiredManager, DesiredState, Extent, IfAbsent, MatchRule,
-    MayWrite,
+    MayWrite, UniqueAttribute,
 };
 use rollcall_model::ids::ObjectGuid;
+use rollcall_model::operation::Method;
 use rollcall_model::person::Person;
 use rollcall_model::plan::{Failure, Warning};
 use rollcall_model::{Code, Dn, SourceName, Timestamp, fold};
 use serde_json::Value as Json;
 
 use crate::expression::part;
+use crate::scope::Standing;
 use crate::{reconcile, scim};
-pub use prepare::{Prepared, Problem};
-use row::{Row, Yield};
+pub use check::check_config;
+pub use prepare::{Place, Prepared, Problem};
+use row::{Row, Seen, Yield};
 
 /// `rangeUpper` of cn (MS-ADA1 2.110).
 pub(crate) const CN_UNITS_MAX: usize = 64;
@@ -63,7 +68,7 @@ pub struct Evaluated {
 #[must_use]
 pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
     let row = prepared.manager.as_ref()?;
-    let Ok(Yield::Values(values)) = row.evaluate(prepared, &person.record) else { return None };
+    let Ok(Yield::Values(values)) = row.direct(prepared, &person.record) else { return None };
     values
         .into_iter()
         .next()
@@ -74,40 +79,95 @@ pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
 /// Evaluates one person.
 #[must_use]
 pub fn evaluate(prepared: &Prepared, person: &Person, surroundings: &Surroundings<'_>) -> Evaluated {
-    Evaluated { evaluation: decide(prepared, person, surroundings.manager_link), read_clock: false }
-}
-
-fn decide(prepared: &Prepared, person: &Person, manager_link: Option<ObjectGuid>) -> Evaluation {
-    let mut run = Run { prepared, person, warnings: Vec::new() };
-    if person.pending.method == rollcall_model::operation::Method::Delete && !run.delete_is_nothing() {
-        return run.delete();
-    }
-    let (matching, unmatched) = run.matching();
-    let usable = person.link.is_some() || !matching.is_empty();
-    let result = match unmatched {
-        Some(failure) if person.link.is_none() => Err(failure),
-        _ => run.everything(&matching, manager_link),
+    let seen = Seen {
+        record: prepared.with_defaults(person),
+        now: surroundings.now,
+        secret: surroundings.secret,
+        person: person.id,
+        read_clock: Cell::new(false),
+        redacted: Cell::new(false),
     };
-    match result {
-        Ok(state) => Evaluation::Send(Box::new(state)),
-        // A leaver is disabled whatever else is wrong.
-        Err(failure) if usable && run.active() == Some(false) => {
-            let mut state = run.account_only(matching);
-            state.failure = Some(failure);
-            Evaluation::Send(Box::new(state))
-        }
-        Err(failure) => Evaluation::Fail(failure, run.warnings),
-    }
+    let run = Run { prepared, person, surroundings, seen: &seen, warnings: Vec::new(), unique: Vec::new() };
+    let evaluation = run.decide();
+    Evaluated { evaluation, read_clock: seen.read_clock.get() }
 }
 
 /// One evaluation on its way.
 struct Run<'a> {
     prepared: &'a Prepared,
     person: &'a Person,
+    surroundings: &'a Surroundings<'a>,
+    seen: &'a Seen<'a>,
     warnings: Vec<Warning>,
+    unique: Vec<UniqueAttribute>,
 }
 
 impl Run<'_> {
+    fn decide(mut self) -> Evaluation {
+        let (prepared, person) = (self.prepared, self.person);
+        if !prepared.enabled {
+            return Evaluation::Skip(Code::ObjectMappingDisabled, self.warnings);
+        }
+        let standing = prepared.scope.standing(&person.record, self.surroundings.now, &self.seen.read_clock);
+        match standing {
+            Ok(Standing::PassedOver) => return Evaluation::Skip(Code::FilteredAtImport, self.warnings),
+            Ok(Standing::Out) => return self.leave(),
+            Ok(Standing::In) | Err(_) => {}
+        }
+        if person.pending.method == Method::Delete && !self.delete_is_nothing() {
+            return self.delete();
+        }
+        if person.link.is_some() && !prepared.actions.update {
+            return Evaluation::Skip(Code::UpdateOff, self.warnings);
+        }
+        let (matching, unmatched) = self.matching();
+        let usable = person.link.is_some() || !matching.is_empty();
+        let is_leaver = self.active() == Some(false);
+        let held = prepared.object_filter.as_ref().map(|row| row.evaluate(prepared, self.seen));
+        if !is_leaver && matches!(held, Some(Ok(Yield::HoldBack))) {
+            return Evaluation::Skip(Code::EntrySynchronizationSkipped, self.warnings);
+        }
+        let held = held.map_or(Ok(()), |held| held.map(|_| ()));
+        let result = match unmatched {
+            Some(failure) if person.link.is_none() => Err(failure),
+            _ => standing.map(|_| ()).and(held).and_then(|()| self.everything(&matching)),
+        };
+        match result {
+            Ok(state) => Evaluation::Send(Box::new(state)),
+            // A leaver is disabled whatever else is wrong.
+            Err(failure) if usable && is_leaver => {
+                let mut state = self.account_only(matching);
+                state.failure = Some(failure);
+                Evaluation::Send(Box::new(state))
+            }
+            Err(failure) => Evaluation::Fail(failure, self.warnings),
+        }
+    }
+
+    /// Semantics `scope`: somebody who is out of scope is not managed, but for the one time that they leave.
+    fn leave(mut self) -> Evaluation {
+        let (prepared, person) = (self.prepared, self.person);
+        let is_out = person.confirmed.as_ref().is_some_and(|confirmed| confirmed.in_scope == Some(false));
+        let has_left = is_out && !person.pending.reevaluate;
+        if person.link.is_none()
+            || has_left
+            || prepared.on_scope_exit == OnScopeExit::Nothing
+            || !prepared.actions.update
+        {
+            return Evaluation::Skip(Code::NotEffectivelyEntitled, self.warnings);
+        }
+        let text = "the person is out of the job's scope, and the job disables the accounts of such persons";
+        self.warn(Code::NotEffectivelyEntitled, target::ACCOUNT_DISABLED, text.to_owned());
+        let (matching, _) = self.matching();
+        let mut state = self.account_only(matching);
+        state.out_of_scope = true;
+        if let OnScopeExit::DisableAndMove(container) = &prepared.on_scope_exit {
+            state.extent = Extent::AccountAndContainer;
+            (state.container.mapped, state.container.may_move) = (Some(container.clone()), true);
+        }
+        Evaluation::Send(Box::new(state))
+    }
+
     fn warn(&mut self, code: Code, attribute: &str, text: String) {
         self.warnings.push(Warning { code, attribute: Some(attribute.to_owned()), text });
     }
@@ -140,9 +200,9 @@ impl Run<'_> {
     fn matching(&self) -> (Vec<MatchRule>, Option<Failure>) {
         let (mut rules, mut wrong) = (Vec::new(), None);
         for row in &self.prepared.matching {
-            let value = match row.evaluate(self.prepared, &self.person.record) {
+            let value = match row.evaluate(self.prepared, self.seen) {
                 Ok(Yield::Values(values)) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
-                Ok(Yield::Nothing | Yield::Clear) => None,
+                Ok(Yield::Nothing | Yield::Clear | Yield::HoldBack) => None,
                 Err(failure) => {
                     wrong.get_or_insert(failure);
                     None
@@ -166,16 +226,23 @@ impl Run<'_> {
     }
 
     /// The whole desired state, or the first thing that makes the record unusable.
-    fn everything(&mut self, matching: &[MatchRule], link: Option<ObjectGuid>) -> Result<DesiredState, Failure> {
+    fn everything(&mut self, matching: &[MatchRule]) -> Result<DesiredState, Failure> {
+        if self.person.link.is_none() {
+            self.prepared.demand(&self.seen.record)?;
+        }
         let account = self.account()?;
         let container = self.container()?;
-        let manager = self.manager(link)?;
+        let manager = self.manager(self.surroundings.manager_link)?;
         let attributes = self.attributes()?;
         let cn = self.cn()?;
         self.name_unknown();
         let mut state = self.account_only(matching.to_vec());
         let creates = self.active() != Some(false) || self.prepared.create_inactive;
-        state.if_absent = if creates { IfAbsent::Create } else { IfAbsent::Skip };
+        let actions = self.prepared.actions;
+        state.if_absent = if creates && actions.create { IfAbsent::Create } else { IfAbsent::Skip };
+        state.if_absent_code = (creates && !actions.create).then_some(Code::CreateOff);
+        state.leave_existing = !actions.update;
+        state.unique = std::mem::take(&mut self.unique);
         state.extent = Extent::Everything;
         (state.account, state.container, state.manager) = (account, container, manager);
         state.rename = self.rename(cn.as_deref());
@@ -223,17 +290,27 @@ impl Run<'_> {
         }
         // A rule that reads `active` says nothing of a person for whom it was never sent.
         let rule = self.prepared.account.as_ref().filter(|row| active.is_some() || !row.reads("active"));
+        let mut says_enabled = false;
         if let Some(row) = rule
-            && let Yield::Values(values) = row.evaluate(self.prepared, &self.person.record)?
-            && values.first().is_some_and(|value| value.eq_ignore_ascii_case("true"))
+            && let Yield::Values(values) = row.evaluate(self.prepared, self.seen)?
+            && let Some(value) = values.first()
         {
-            return Ok(DesiredAccount::Disabled);
+            if value.eq_ignore_ascii_case("true") {
+                return Ok(DesiredAccount::Disabled);
+            }
+            says_enabled = value.eq_ignore_ascii_case("false");
         }
-        let left_disabled = self.person.confirmed.as_ref().is_some_and(|confirmed| confirmed.enabled == Some(false));
+        let confirmed = self.person.confirmed.as_ref();
+        let left_disabled = confirmed.is_some_and(|confirmed| confirmed.enabled == Some(false));
+        let returns = confirmed.is_some_and(|confirmed| confirmed.in_scope == Some(false));
         let pending = &self.person.pending;
         Ok(match active {
+            // Back in scope: what leaving it disabled is enabled.
+            _ if returns => DesiredAccount::Enabled,
             // A re-evaluation never enables.
             _ if pending.reevaluate => DesiredAccount::EnabledIfNew,
+            // Its day has come, for a rule that does without `active`.
+            None if left_disabled && says_enabled => DesiredAccount::Enabled,
             None | Some(false) => DesiredAccount::EnabledIfNew,
             Some(true) if pending.was_inactive || left_disabled => DesiredAccount::Enabled,
             Some(true) => DesiredAccount::EnabledIfNewOrFirstLink,
@@ -265,11 +342,14 @@ impl Run<'_> {
         Ok(container)
     }
 
-    fn cn(&self) -> Result<Option<String>, Failure> {
+    fn cn(&mut self) -> Result<Option<String>, Failure> {
         let Some(row) = &self.prepared.cn else { return Ok(None) };
         let is_new = self.person.link.is_none();
         if !is_new && row.apply == Apply::OnCreate {
             return Ok(None);
+        }
+        if let Some(unique) = self.unique_value(row)? {
+            return Ok(unique);
         }
         // Nobody is renamed for want of a value.
         let text = self.one(row)?.or_else(|| row.default_value.clone().filter(|_| is_new)).unwrap_or_default();
@@ -285,9 +365,9 @@ impl Run<'_> {
 
     /// The one value of a row that has no list.
     fn one(&self, row: &Row) -> Result<Option<String>, Failure> {
-        Ok(match row.evaluate(self.prepared, &self.person.record)? {
+        Ok(match row.evaluate(self.prepared, self.seen)? {
             Yield::Values(values) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
-            Yield::Nothing | Yield::Clear => None,
+            Yield::Nothing | Yield::Clear | Yield::HoldBack => None,
         })
     }
 
@@ -339,12 +419,18 @@ impl Run<'_> {
         if row.apply == Apply::OnCreate && !is_new {
             return Ok(None);
         }
-        let (values, apply) = match row.evaluate(self.prepared, &self.person.record)? {
+        let yielded = match self.unique_value(row)? {
+            // The candidates are on their way.
+            Some(None) => return Ok(None),
+            Some(Some(value)) => Yield::Values(vec![value]),
+            None => row.evaluate(self.prepared, self.seen)?,
+        };
+        let (values, apply) = match yielded {
             // A reference is no attribute of its own, but for being cleared.
             Yield::Values(_) if row.is_manager() => return Ok(None),
             Yield::Values(values) => (values, row.apply),
             Yield::Clear if !is_new => (Vec::new(), row.apply),
-            Yield::Nothing | Yield::Clear => match &row.default_value {
+            Yield::Nothing | Yield::Clear | Yield::HoldBack => match &row.default_value {
                 Some(value) if is_new => (vec![value.clone()], Apply::OnCreate),
                 _ => return Ok(None),
             },
@@ -353,7 +439,20 @@ impl Run<'_> {
             return Ok(None);
         }
         let may_write = self.may_write(row, &values);
-        Ok(Some(DesiredAttribute { name: row.target.clone(), values, apply, may_write, mandatory: row.mandatory, redacted: false, owned: self.owned(row) }))
+        let (redacted, owned) = (self.seen.redacted.get(), self.owned(row));
+        let (name, mandatory) = (row.target.clone(), row.mandatory);
+        Ok(Some(DesiredAttribute { name, values, apply, may_write, mandatory, redacted, owned }))
+    }
+
+    /// Of a mapping whose value nobody else may have: the value that is reserved for this person, or `None` inside for
+    /// candidates that were noted. `None` for any other mapping.
+    fn unique_value(&mut self, row: &Row) -> Result<Option<Option<String>>, Failure> {
+        let Some(candidates) = row.candidates(self.prepared, self.seen)? else { return Ok(None) };
+        if let Some(value) = self.surroundings.reserved.get(&row.target_folded) {
+            return Ok(Some(Some(value.clone())));
+        }
+        self.unique.push(UniqueAttribute { name: row.target.clone(), candidates });
+        Ok(Some(None))
     }
 
     /// Whether the directory refused just this before.
@@ -383,7 +482,8 @@ impl Run<'_> {
             // What was never ours is not cleared without being asked to.
             None => !values.is_empty(),
         };
-        may_write_if(differs || pending.reevaluate || row.is_touched(&pending.touched))
+        let always = row.flow_when == FlowWhen::Always;
+        may_write_if(always || differs || pending.reevaluate || row.is_touched(&pending.touched))
     }
 
     /// Names sent attributes that no schema and no mapping knows.

@@ -5,9 +5,9 @@
 
 pub(crate) mod candidates;
 mod compile;
-mod date;
+pub(crate) mod date;
 mod functions;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod record;
 mod scope;
 mod tree;

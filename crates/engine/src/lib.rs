@@ -6,9 +6,14 @@
 //! seeds of random values are arguments; the same input gives the same output.
 
 pub mod budget;
+pub mod check;
 pub mod default_mapping;
 pub mod evaluate;
 pub mod expression;
+pub mod impact;
+pub mod mapping_tests;
 pub mod merge;
 pub mod reconcile;
 mod scim;
+pub mod scope;
+pub mod targets;

@@ -20,6 +20,7 @@ use rollcall_model::{Code, Dn};
 
 pub(crate) use addresses::ADDRESSES_FOLDED;
 use addresses::PROXY_ADDRESSES;
+pub(crate) use kept::is_kept;
 pub use result::{Happened, confirmed, happened, manager_after_create};
 pub use turns::{Turn, turns};
 pub use writes::{fallback_cn, moved_to, properties, with_cn, without};

@@ -197,6 +197,63 @@ fn found(value: Option<&Value>) -> Found<'_> {
     }
 }
 
+/// Whether the schemas know an attribute as a list.
+pub(crate) fn is_list(path: &AttributePath) -> bool {
+    path.urn.as_deref().is_none_or(is_core)
+        && matches!(known(CORE, &path.name), Some((_, Shape::Typed(_) | Shape::List)))
+}
+
+/// The name of an attribute as mappings write it.
+pub(crate) fn name_of(path: &AttributePath) -> String {
+    let urn = path.urn.as_deref().map_or_else(String::new, |urn| format!("{urn}:"));
+    let filter = path
+        .filter
+        .as_ref()
+        .map_or_else(String::new, |filter| format!("[{} eq \"{}\"]", filter.attribute, filter.value));
+    let sub = path.sub.as_deref().map_or_else(String::new, |sub| format!(".{sub}"));
+    format!("{urn}{}{filter}{sub}", path.name)
+}
+
+/// Puts a text where a record has none. Where something of another shape stands, it is left.
+pub(crate) fn put(record: &mut Map<String, Value>, path: &AttributePath, text: &str) {
+    let object = |record: &mut Map<String, Value>, name: &str| {
+        let key = key_of(record, name).unwrap_or_else(|| name.to_owned());
+        if record.get(&key).is_none_or(Value::is_null) {
+            record.insert(key.clone(), Value::Object(Map::new()));
+        }
+        key
+    };
+    let mut place = record;
+    if let Some(urn) = path.urn.as_deref().filter(|urn| !is_core(urn)) {
+        let key = object(place, urn);
+        let Some(Value::Object(extension)) = place.get_mut(&key) else { return };
+        place = extension;
+    }
+    let key = key_of(place, &path.name).unwrap_or_else(|| path.name.clone());
+    let text = Value::String(text.to_owned());
+    let sub = path.sub.as_deref();
+    match (&path.filter, sub) {
+        (Some(filter), _) => {
+            let element =
+                [(filter.attribute.as_str(), Value::String(filter.value.clone())), (sub.unwrap_or("value"), text)];
+            let element = element.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            if let Value::Array(elements) = place.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
+                elements.push(Value::Object(element));
+            }
+        }
+        (None, None) => {
+            place.insert(key, text);
+        }
+        (None, Some(sub)) => {
+            let key = object(place, &key);
+            if let Some(Value::Object(whole)) = place.get_mut(&key) {
+                let own = key_of(whole, sub).unwrap_or_else(|| sub.to_owned());
+                whole.insert(own, text);
+            }
+        }
+    }
+}
+
 /// The folded full name of an attribute, as `pending.touched` holds it. A core URN is left away.
 pub(crate) fn touched_key(path: &AttributePath) -> String {
     let mut key = String::new();

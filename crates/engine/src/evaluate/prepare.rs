@@ -1,22 +1,47 @@
 //! A job's mappings, checked and compiled once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use rollcall_model::config::{Apply, DeleteAction, InitialPassword, JobConfig, Mapping, MappingSource, target};
-use rollcall_model::{SourceName, fold};
+use rollcall_model::config::{
+    Apply, DeleteAction, InitialPassword, JobConfig, Mapping, MappingSource, OnScopeExit, SourceAttribute,
+    TargetActions, target,
+};
+use rollcall_model::person::Person;
+use rollcall_model::plan::Failure;
+use rollcall_model::{Code, SourceName, fold};
 use rollcall_syntax::attribute::{self, AttributePath};
 use rollcall_syntax::{Span, SyntaxError};
+use serde_json::{Map, Value as Json};
 
 use super::row::{Read, Role, Row, Source};
-use super::{head, is_external_id};
+use super::{check, head, is_external_id};
+use crate::scim::Found;
+use crate::scope::{self, Filters};
 use crate::{expression, scim};
 
 /// Mappings of one job; a bound, not a policy.
 const MAPPINGS_MAX: usize = 500;
 
-/// Why a mapping cannot be used.
+/// The part of a job's configuration that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The settings, or the list of mappings as a whole.
+    Job,
+    /// Of [`JobConfig::mappings`].
+    Mapping(usize),
+    /// Of a group of the scope; no clause: the group.
+    Clause { group: usize, clause: Option<usize> },
+    /// Of a group of the filter at import.
+    InputClause { group: usize, clause: Option<usize> },
+    /// Of [`JobConfig::source_attributes`].
+    SourceAttribute(usize),
+}
+
+/// Why a configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    pub place: Place,
     /// Position in the job's list; `None` where the list as a whole is meant.
     pub mapping: Option<usize>,
     pub target: String,
@@ -47,6 +72,13 @@ pub struct Prepared {
     pub(super) account: Option<Row>,
     pub(super) parent: Option<Row>,
     pub(super) cn: Option<Row>,
+    pub(super) object_filter: Option<Row>,
+    pub(super) enabled: bool,
+    pub(super) actions: TargetActions,
+    pub(super) on_scope_exit: OnScopeExit,
+    pub(super) scope: Filters,
+    /// What a new account needs of the record, and what is taken where it is missing.
+    required: Vec<(AttributePath, Option<String>)>,
     /// Folded top-level names that need no warning: those of SCIM's schemas and those that mappings read.
     pub(super) known_heads: BTreeSet<String>,
 }
@@ -57,9 +89,13 @@ impl Prepared {
     pub fn new(config: &JobConfig, schema_version: i64, domain: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = whole(config);
         let mut prepared = Self::empty(config, schema_version, domain);
+        let (scope, unusable) = Filters::new(config);
+        prepared.scope = scope;
+        problems.extend(unusable.into_iter().map(of_scope));
         let mut matching = Vec::new();
         for (index, mapping) in config.mappings.iter().enumerate().take(MAPPINGS_MAX) {
             let problem = |at, message: String, hint| Problem {
+                place: Place::Mapping(index),
                 mapping: Some(index),
                 target: mapping.target.clone(),
                 at,
@@ -72,16 +108,10 @@ impl Prepared {
             match row(mapping, &config.clearable_sources) {
                 Err(unusable) => problems.push(problem(Some(unusable.at), unusable.message, unusable.hint)),
                 Ok(row) => {
+                    for (message, hint) in check::row(&row, mapping) {
+                        problems.push(problem(None, message, Some(hint)));
+                    }
                     if mapping.matching_priority > 0 {
-                        if row.reads.len() != 1 {
-                            let message =
-                                format!("joining property {} must have exactly one source attribute", mapping.target);
-                            problems.push(problem(
-                                None,
-                                message,
-                                Some("match on one attribute of the record".to_owned()),
-                            ));
-                        }
                         // Rows are cheap next to a job's life; the second copy keeps both lists plain.
                         if let Ok(row) = self::row(mapping, &config.clearable_sources) {
                             matching.push((mapping.matching_priority, row));
@@ -100,7 +130,7 @@ impl Prepared {
         let core = scim::CORE.iter().map(|(name, _)| *name);
         Self {
             schema_version,
-            delete_action: config.delete_action,
+            delete_action: if config.actions.delete { config.delete_action } else { DeleteAction::Off },
             must_change_password: config.must_change_password,
             initial_password: config.initial_password,
             create_inactive: config.create_inactive,
@@ -114,8 +144,36 @@ impl Prepared {
             account: None,
             parent: None,
             cn: None,
+            object_filter: None,
+            enabled: config.enabled,
+            actions: config.actions,
+            on_scope_exit: config.on_scope_exit.clone(),
+            scope: Filters::default(),
+            required: required(config),
             known_heads: core.chain(scim::QUIET.iter().copied()).map(fold).collect(),
         }
+    }
+
+    /// The record that mappings see: of somebody without an account, with defaults for what is required and missing.
+    pub(super) fn with_defaults<'a>(&self, person: &'a Person) -> Cow<'a, Map<String, Json>> {
+        let mut record = Cow::Borrowed(&person.record);
+        if person.link.is_some() {
+            return record;
+        }
+        for (path, default) in &self.required {
+            if let Some(default) = default.as_ref().filter(|_| is_missing(&record, path)) {
+                scim::put(record.to_mut(), path, default);
+            }
+        }
+        record
+    }
+
+    /// What a new account needs of the record.
+    pub(super) fn demand(&self, record: &Map<String, Json>) -> Result<(), Failure> {
+        let Some((path, _)) = self.required.iter().find(|(path, _)| is_missing(record, path)) else { return Ok(()) };
+        let name = scim::name_of(path);
+        let reason = format!("a new account needs a value of {name}; send it, or give the attribute a default");
+        Err(Failure::new(Code::MandatoryFieldsMissing, Some(&name), reason))
     }
 
     fn place(&mut self, row: Row) {
@@ -127,13 +185,36 @@ impl Prepared {
             Role::AccountDisabled => self.account = Some(row),
             Role::Parent => self.parent = Some(row),
             Role::Cn => self.cn = Some(row),
+            Role::ObjectFilter => self.object_filter = Some(row),
         }
     }
+}
+
+/// What the list of source attributes says is required, but for the key, which merging demands.
+fn required(config: &JobConfig) -> Vec<(AttributePath, Option<String>)> {
+    let wanted = config.source_attributes.iter().filter(|own| own.required && !own.anchor);
+    let path = |own: &SourceAttribute| Some((attribute::parse(own.name.as_str()).ok()?, own.default_value.clone()));
+    wanted.filter_map(path).collect()
+}
+
+fn is_missing(record: &Map<String, Json>, path: &AttributePath) -> bool {
+    match scim::find(record, path) {
+        Found::Absent | Found::Null => true,
+        Found::One(value) => value.as_str().is_some_and(str::is_empty),
+        Found::Many(_) => false,
+    }
+}
+
+fn of_scope(unusable: scope::Unusable) -> Problem {
+    let scope::Unusable { is_input, group, clause, message, hint } = unusable;
+    let place = if is_input { Place::InputClause { group, clause } } else { Place::Clause { group, clause } };
+    Problem { place, mapping: None, target: "scope".to_owned(), at: None, message, hint: Some(hint) }
 }
 
 /// What is wrong with the list as a whole.
 fn whole(config: &JobConfig) -> Vec<Problem> {
     let problem = |target: &str, message: &str, hint: &str| Problem {
+        place: Place::Job,
         mapping: None,
         target: target.to_owned(),
         at: None,
@@ -147,6 +228,11 @@ fn whole(config: &JobConfig) -> Vec<Problem> {
     if config.mappings.iter().all(|mapping| mapping.matching_priority == 0) {
         let hint = "give one mapping a matching priority, as a rule externalId to employeeID";
         problems.push(problem("", "no mapping is a matching attribute", hint));
+    }
+    if let OnScopeExit::DisableAndMove(container) = &config.on_scope_exit
+        && let Err(error) = rollcall_model::Dn::parse(container)
+    {
+        problems.push(problem("onScopeExit", &error.to_string(), "write it as in OU=Left,DC=corp,DC=example"));
     }
     if let Some(Err(error)) = config.container.as_deref().map(rollcall_model::Dn::parse) {
         problems.push(problem("container", &error.to_string(), "write it as in OU=Staff,DC=corp,DC=example"));
@@ -169,7 +255,9 @@ fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
     if earlier.iter().any(|other| is(&other.target)) {
         refuse(format!("{name} is mapped twice"), "remove one of the two mappings");
     }
-    let special = [target::ACCOUNT_DISABLED, target::PARENT, target::MANAGER, target::CN].into_iter().any(is);
+    let special = [target::ACCOUNT_DISABLED, target::PARENT, target::MANAGER, target::CN, target::OBJECT_FILTER]
+        .into_iter()
+        .any(is);
     if special && mapping.matching_priority > 0 {
         refuse(format!("{name} cannot be a matching attribute"), "match on an attribute that holds a key");
     }
@@ -202,6 +290,7 @@ fn row(mapping: &Mapping, clearable: &[SourceName]) -> Result<Row, expression::U
         () if is(target::ACCOUNT_DISABLED) => Role::AccountDisabled,
         () if is(target::PARENT) => Role::Parent,
         () if is(target::CN) => Role::Cn,
+        () if is(target::OBJECT_FILTER) => Role::ObjectFilter,
         () => Role::Attribute,
     };
     Ok(Row {
@@ -212,6 +301,7 @@ fn row(mapping: &Mapping, clearable: &[SourceName]) -> Result<Row, expression::U
         apply: mapping.apply,
         default_value: mapping.default_value.clone().filter(|value| !value.is_empty()),
         flow_null_values: mapping.flow_null_values,
+        flow_when: mapping.flow_when,
         mandatory: mapping.matching_priority > 0 || is(target::SAM_ACCOUNT_NAME),
         role,
     })

@@ -1,12 +1,16 @@
 //! One mapping, ready to be evaluated.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use rollcall_model::{Code, Timestamp};
-use rollcall_model::config::Apply;
+use rollcall_model::config::{Apply, FlowWhen};
+use rollcall_model::ids::PersonId;
 use rollcall_model::plan::Failure;
+use rollcall_model::{Code, Timestamp, fold_taken};
 use rollcall_syntax::attribute::AttributePath;
 use serde_json::{Map, Value as Json};
+use sha2::{Digest as _, Sha256};
 
 use super::Prepared;
 use crate::expression::{Compiled, Context, Value};
@@ -23,6 +27,7 @@ pub(super) struct Row {
     pub default_value: Option<String>,
     /// Target half of the clearing switch.
     pub flow_null_values: bool,
+    pub flow_when: FlowWhen,
     pub mandatory: bool,
     pub role: Role,
 }
@@ -35,11 +40,15 @@ pub(super) enum Role {
     AccountDisabled,
     Parent,
     Cn,
+    ObjectFilter,
 }
 
 #[derive(Debug)]
 pub(super) enum Source {
-    Direct { path: AttributePath, is_external_id: bool },
+    Direct {
+        path: AttributePath,
+        is_external_id: bool,
+    },
     Constant(String),
     /// Only the default value counts.
     None,
@@ -64,6 +73,22 @@ pub(super) enum Yield {
     Nothing,
     /// Both switches are on and the source says null.
     Clear,
+    /// The whole object is to be left alone.
+    HoldBack,
+}
+
+/// Candidates that one mapping makes for one person; the service thins them out and sends fewer.
+const CANDIDATES_MADE_MAX: usize = 2_000;
+
+/// What mappings see of a person, and what was noticed while they were evaluated.
+pub(super) struct Seen<'a> {
+    pub record: Cow<'a, Map<String, Json>>,
+    pub now: Timestamp,
+    pub secret: &'a [u8; 32],
+    pub person: PersonId,
+    pub read_clock: Cell<bool>,
+    /// Of the mapping evaluated last: whether logs may not show its value.
+    pub redacted: Cell<bool>,
 }
 
 impl Row {
@@ -85,40 +110,90 @@ impl Row {
         self.reads.iter().flat_map(|read| &read.keys).any(|own| own == key)
     }
 
-    /// Semantics `null-empty`.
-    pub(super) fn evaluate(&self, prepared: &Prepared, record: &Map<String, Json>) -> Result<Yield, Failure> {
+    /// What an expression sees. One person and one mapping have one seed.
+    fn context<'a>(&self, compiled: &Compiled, prepared: &'a Prepared, seen: &'a Seen<'_>) -> Context<'a> {
+        let seed = if compiled.is_random() { self.seed(seen) } else { [0; 32] };
+        Context {
+            record: &seen.record,
+            now: seen.now,
+            default_domain: &prepared.default_domain,
+            seed,
+            taken: &|_| false,
+        }
+    }
+
+    fn seed(&self, seen: &Seen<'_>) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(seen.secret);
+        hash.update(seen.person.0.as_bytes());
+        hash.update(self.target_folded.as_bytes());
+        hash.finalize().into()
+    }
+
+    fn failed(&self, text: &str) -> Failure {
+        let reason = format!("the expression of {} failed: {text}; correct the record or the expression", self.target);
+        Failure::new(Code::ExpressionFailed, Some(&self.target), reason)
+    }
+
+    /// The values to choose among, of a mapping whose value nobody else may have; `None` for any other.
+    pub(super) fn candidates(&self, prepared: &Prepared, seen: &Seen<'_>) -> Result<Option<Vec<String>>, Failure> {
+        let Source::Expression(compiled) = &self.source else { return Ok(None) };
+        let context = self.context(compiled, prepared, seen);
+        let Some(mut candidates) = compiled.candidates(&context) else { return Ok(None) };
+        let (mut values, mut known): (Vec<String>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
+        for candidate in candidates.by_ref().take(CANDIDATES_MADE_MAX) {
+            let value = candidate.map_err(|fault| self.failed(&fault.text))?.into_owned();
+            if known.insert(fold_taken(&value)) {
+                values.push(value);
+            }
+        }
+        seen.read_clock.set(seen.read_clock.get() || candidates.has_read_clock());
+        seen.redacted.set(candidates.is_redacted());
+        if values.is_empty() {
+            return Err(self.failed("no rule yields a value"));
+        }
+        Ok(Some(values))
+    }
+
+    /// The value of a mapping that takes an attribute as it is.
+    pub(super) fn direct(&self, prepared: &Prepared, record: &Map<String, Json>) -> Result<Yield, Failure> {
+        match &self.source {
+            Source::Direct { path, .. } => Ok(self.yielded(prepared, Value::of(&scim::find(record, path)), record)),
+            _ => Ok(Yield::Nothing),
+        }
+    }
+
+    pub(super) fn evaluate(&self, prepared: &Prepared, seen: &Seen<'_>) -> Result<Yield, Failure> {
+        seen.redacted.set(false);
         let value = match &self.source {
-            Source::Direct { path, .. } => Value::of(&scim::find(record, path)),
+            Source::Direct { path, .. } => Value::of(&scim::find(&seen.record, path)),
             Source::Constant(text) => Value::borrowed(text),
             Source::None => return Ok(Yield::Nothing),
-            Source::Expression(compiled) => match compiled.evaluate(&Context {
-                record,
-                now: Timestamp::default(),
-                default_domain: &prepared.default_domain,
-                seed: [0; 32],
-                taken: &|_| false,
-            }) {
-                Ok(evaluated) => match evaluated.value {
+            Source::Expression(compiled) => {
+                let context = self.context(compiled, prepared, seen);
+                let evaluated = compiled.evaluate(&context).map_err(|fault| self.failed(&fault.text))?;
+                seen.read_clock.set(seen.read_clock.get() || evaluated.read_clock);
+                seen.redacted.set(evaluated.is_redacted);
+                match evaluated.value {
+                    Value::IgnoreObjectFlow if self.role == Role::ObjectFilter => return Ok(Yield::HoldBack),
                     Value::IgnoreAttributeFlow | Value::IgnoreObjectFlow => return Ok(Yield::Nothing),
                     value => value,
-                },
-                Err(fault) => {
-                    let reason = format!(
-                        "the expression of {} failed: {}; correct the record or the expression",
-                        self.target, fault.text
-                    );
-                    return Err(Failure::new(Code::ExpressionFailed, Some(&self.target), reason));
                 }
-            },
+            }
         };
+        Ok(self.yielded(prepared, value, &seen.record))
+    }
+
+    /// Semantics `null-empty`.
+    fn yielded(&self, prepared: &Prepared, value: Value<'_>, record: &Map<String, Json>) -> Yield {
         let mut values = value.into_values();
         if !prepared.empty_is_value {
             values.retain(|value| !value.is_empty());
         }
         if values.iter().any(|value| !value.is_empty()) || (values.len() == 1 && !self.clears(record)) {
-            return Ok(Yield::Values(values));
+            return Yield::Values(values);
         }
-        Ok(if self.clears(record) { Yield::Clear } else { Yield::Nothing })
+        if self.clears(record) { Yield::Clear } else { Yield::Nothing }
     }
 
     /// Whether null is meant: the switch is on here and on every source that was sent as null or empty, and one was.

@@ -6,6 +6,8 @@ use rollcall_model::source::ENTERPRISE_USER;
 use serde_json::{Value, json};
 
 use super::*;
+
+mod settings;
 use crate::default_mapping::default_mapping;
 use crate::merge::{Incoming, Merge, merge};
 

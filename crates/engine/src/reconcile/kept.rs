@@ -77,6 +77,11 @@ const KEPT: &[&str] = &[
     "tokengroupsnogcacceptable",
 ];
 
+/// Whether the directory itself keeps an attribute, whatever the name's case.
+pub(crate) fn is_kept(name: &str) -> bool {
+    KEPT.binary_search(&name.to_lowercase().as_str()).is_ok()
+}
+
 /// Why the attribute is not written; `None`: it may be.
 pub(super) fn refusal(own: &DesiredAttribute) -> Option<Warning> {
     KEPT.binary_search(&own.name.to_lowercase().as_str()).ok()?;

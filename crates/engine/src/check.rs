@@ -1,0 +1,159 @@
+//! A configuration held against the live directory's schema: what the directory would refuse for everybody is refused
+//! when the mapping is saved.
+
+use rollcall_model::Dn;
+use rollcall_model::config::{Apply, JobConfig, Mapping, MappingSource, target};
+use rollcall_model::schema::{Attribute, Schema, Syntax};
+use rollcall_syntax::attribute;
+use rollcall_syntax::nearest;
+
+use crate::evaluate::{Place, Problem};
+use crate::expression::{NodeKind, Type, functions, tree};
+use crate::scim;
+
+/// The class of what mappings write.
+const CLASS: &str = "user";
+/// Targets that are none of the schema's business.
+const PSEUDO: &[&str] = &[target::ACCOUNT_DISABLED, target::PARENT, target::OBJECT_FILTER];
+
+/// What the directory's schema says against a configuration.
+#[must_use]
+pub fn check_target(config: &JobConfig, schema: &Schema) -> Vec<Problem> {
+    let own = schema.attributes_of(CLASS);
+    let mut problems = Vec::new();
+    for (at, mapping) in config.mappings.iter().enumerate() {
+        if PSEUDO.iter().any(|pseudo| pseudo.eq_ignore_ascii_case(&mapping.target)) {
+            continue;
+        }
+        let mut refuse = |message: String, hint: String| {
+            let (place, target) = (Place::Mapping(at), mapping.target.clone());
+            problems.push(Problem { place, mapping: Some(at), target, at: None, message, hint: Some(hint) });
+        };
+        let Some(attribute) = schema.attribute(&mapping.target) else {
+            let names = own.iter().filter_map(|name| schema.attribute(name)).map(|attribute| attribute.name.as_str());
+            let hint = nearest(&mapping.target, names).map_or_else(
+                || "correct the name, or extend the directory's schema and look again".to_owned(),
+                |near| format!("did you mean {near}?"),
+            );
+            refuse(format!("the directory's schema has no attribute {}", mapping.target), hint);
+            continue;
+        };
+        if !own.is_empty() && !own.contains(&attribute.name.to_lowercase()) {
+            let message = format!("{} is no attribute of {CLASS} objects", attribute.name);
+            refuse(message, "map an attribute that users have".to_owned());
+        }
+        if let Some((message, hint)) = unwritable(attribute) {
+            refuse(message, hint.to_owned());
+            continue;
+        }
+        if attribute.single_valued {
+            for (message, hint) in single_valued(config, mapping, attribute) {
+                refuse(message, hint.to_owned());
+            }
+        }
+        for value in constants(mapping) {
+            if let Some((message, hint)) = value_of(value, attribute) {
+                refuse(message, hint);
+            }
+        }
+    }
+    problems
+}
+
+fn unwritable(attribute: &Attribute) -> Option<(String, &'static str)> {
+    let name = &attribute.name;
+    if attribute.is_back_link() {
+        let hint = "map the forward link of the other object's side, or leave it out";
+        return Some((format!("{name} is kept by the directory from links of other objects"), hint));
+    }
+    if attribute.system_only || crate::reconcile::is_kept(name) {
+        return Some((format!("{name} is written by the directory alone"), "remove the mapping"));
+    }
+    match attribute.syntax {
+        Syntax::Octets | Syntax::Sid | Syntax::SecurityDescriptor | Syntax::Other => {
+            Some((format!("{name} holds binary values, which are not supported"), "map an attribute that holds text"))
+        }
+        _ => None,
+    }
+}
+
+/// What could send several values to an attribute that has one.
+fn single_valued(config: &JobConfig, mapping: &Mapping, attribute: &Attribute) -> Vec<(String, &'static str)> {
+    let mut faults = Vec::new();
+    let name = &attribute.name;
+    let is_list = match &mapping.source {
+        MappingSource::Expression(text) => yields_list(text),
+        MappingSource::Direct(source) if !mapping.target.eq_ignore_ascii_case(target::MANAGER) => {
+            let listed = config.source_attribute(source).is_some_and(|own| own.multivalued);
+            let known = attribute::parse(source.as_str());
+            listed || known.is_ok_and(|path| path.filter.is_none() && scim::is_list(&path))
+        }
+        MappingSource::Direct(_) | MappingSource::Constant(_) | MappingSource::None => false,
+    };
+    if is_list {
+        let hint = "take one of them, as with Item(..., 1) or emails[type eq \"work\"].value";
+        faults.push((format!("{name} has one value, and the source may yield several"), hint));
+    }
+    if matches!(mapping.apply, Apply::MultiValueAddOnly | Apply::ValueAddOnly) {
+        let hint = "apply it always, or AttributeAddOnly to fill it where it is empty";
+        faults.push((format!("{name} has one value, and the mapping only adds values"), hint));
+    }
+    faults
+}
+
+/// Whether the outermost function yields a list.
+fn yields_list(text: &str) -> bool {
+    tree(text).is_ok_and(|node| {
+        node.kind == NodeKind::Function
+            && functions().find(|own| own.name == node.name).is_some_and(|own| own.returns == Type::List)
+    })
+}
+
+/// Values that everybody gets.
+fn constants(mapping: &Mapping) -> impl Iterator<Item = &str> {
+    let constant = match &mapping.source {
+        MappingSource::Constant(text) => Some(text.as_str()),
+        MappingSource::Direct(_) | MappingSource::Expression(_) | MappingSource::None => None,
+    };
+    constant.into_iter().chain(mapping.default_value.as_deref()).filter(|text| !text.is_empty())
+}
+
+/// What is wrong with a value, and what to write instead.
+fn value_of(value: &str, attribute: &Attribute) -> Option<(String, String)> {
+    let name = &attribute.name;
+    let wrong = |what: &str, hint: &str| Some((format!("'{value}' is no {what}, as {name} wants"), hint.to_owned()));
+    let upper = attribute.range_upper;
+    match attribute.syntax {
+        Syntax::Boolean if value != "TRUE" && value != "FALSE" => wrong("truth value", "write TRUE or FALSE"),
+        Syntax::Integer if value.parse::<i32>().is_err() => wrong("whole number of 32 bits", "write one, as in 276"),
+        Syntax::LargeInteger if value.parse::<i64>().is_err() => {
+            wrong("whole number of 64 bits", "write one; NumFromDate yields times")
+        }
+        Syntax::Integer | Syntax::LargeInteger => {
+            let number: i64 = value.parse().ok()?;
+            let most = upper.filter(|most| number > *most)?;
+            Some((format!("{name} holds numbers up to {most}, not {value}"), "write a smaller one".to_owned()))
+        }
+        Syntax::DistinguishedName if Dn::parse(value).is_err() => {
+            wrong("distinguished name", "write it as in CN=Ada,OU=Staff,DC=corp,DC=example")
+        }
+        Syntax::Time if !is_time(value) => wrong("time", "write it as in 20260131120000.0Z"),
+        Syntax::Text => {
+            let units = i64::try_from(value.encode_utf16().count()).unwrap_or(i64::MAX);
+            let most = upper.filter(|most| units > *most)?;
+            Some((format!("{name} holds {most} characters, and the value has {units}"), "shorten it".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Generalised time in UTC (RFC 4517 3.3.13), as AD writes it.
+fn is_time(value: &str) -> bool {
+    let Some(digits) = value.strip_suffix('Z') else { return false };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(whole.len(), 12 | 14) && all(whole) && all(fraction)
+}
+
+#[cfg(test)]
+mod tests;
