@@ -11,6 +11,7 @@ mod e2e {
     mod lab;
     mod notify;
     mod person;
+    mod plans;
     mod random_kills;
     mod retries;
     mod seeded;
