@@ -68,7 +68,7 @@ pub struct Evaluated {
 #[must_use]
 pub fn manager_of(prepared: &Prepared, person: &Person) -> Option<String> {
     let row = prepared.manager.as_ref()?;
-    let Ok(Yield::Values(values)) = row.direct(prepared, &person.record) else { return None };
+    let Yield::Values(values) = row.direct(prepared, &person.record) else { return None };
     values
         .into_iter()
         .next()
@@ -90,6 +90,15 @@ pub fn evaluate(prepared: &Prepared, person: &Person, surroundings: &Surrounding
     let run = Run { prepared, person, surroundings, seen: &seen, warnings: Vec::new(), unique: Vec::new() };
     let evaluation = run.decide();
     Evaluated { evaluation, read_clock: seen.read_clock.get() }
+}
+
+/// What is known of the value of one mapping.
+enum UniqueValue {
+    /// Others may have the same.
+    NotOfThisKind,
+    /// Still to be chosen among candidates.
+    Open,
+    Reserved(String),
 }
 
 /// One evaluation on its way.
@@ -348,8 +357,10 @@ impl Run<'_> {
         if !is_new && row.apply == Apply::OnCreate {
             return Ok(None);
         }
-        if let Some(unique) = self.unique_value(row)? {
-            return Ok(unique);
+        match self.unique_value(row)? {
+            UniqueValue::NotOfThisKind => {}
+            UniqueValue::Open => return Ok(None),
+            UniqueValue::Reserved(value) => return Ok(Some(value)),
         }
         // Nobody is renamed for want of a value.
         let text = self.one(row)?.or_else(|| row.default_value.clone().filter(|_| is_new)).unwrap_or_default();
@@ -420,10 +431,9 @@ impl Run<'_> {
             return Ok(None);
         }
         let yielded = match self.unique_value(row)? {
-            // The candidates are on their way.
-            Some(None) => return Ok(None),
-            Some(Some(value)) => Yield::Values(vec![value]),
-            None => row.evaluate(self.prepared, self.seen)?,
+            UniqueValue::Open => return Ok(None),
+            UniqueValue::Reserved(value) => Yield::Values(vec![value]),
+            UniqueValue::NotOfThisKind => row.evaluate(self.prepared, self.seen)?,
         };
         let (values, apply) = match yielded {
             // A reference is no attribute of its own, but for being cleared.
@@ -444,15 +454,14 @@ impl Run<'_> {
         Ok(Some(DesiredAttribute { name, values, apply, may_write, mandatory, redacted, owned }))
     }
 
-    /// Of a mapping whose value nobody else may have: the value that is reserved for this person, or `None` inside for
-    /// candidates that were noted. `None` for any other mapping.
-    fn unique_value(&mut self, row: &Row) -> Result<Option<Option<String>>, Failure> {
-        let Some(candidates) = row.candidates(self.prepared, self.seen)? else { return Ok(None) };
+    /// What is known of the value of a mapping whose value nobody else may have. Candidates are noted.
+    fn unique_value(&mut self, row: &Row) -> Result<UniqueValue, Failure> {
+        let Some(candidates) = row.candidates(self.prepared, self.seen)? else { return Ok(UniqueValue::NotOfThisKind) };
         if let Some(value) = self.surroundings.reserved.get(&row.target_folded) {
-            return Ok(Some(Some(value.clone())));
+            return Ok(UniqueValue::Reserved(value.clone()));
         }
         self.unique.push(UniqueAttribute { name: row.target.clone(), candidates });
-        Ok(Some(None))
+        Ok(UniqueValue::Open)
     }
 
     /// Whether the directory refused just this before.

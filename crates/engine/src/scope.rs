@@ -395,10 +395,10 @@ impl Asked<'_> {
 
 /// Whether a date falls before or after a moment; what is no date does neither.
 fn falls(test: Test, text: &str, moment: Option<Date>) -> bool {
-    let date = recognise::recognise(text, None).map(|(date, _)| date.ticks());
-    date.zip(moment.map(Date::ticks)).is_some_and(|(date, moment)| match test {
-        Test::Before => date < moment,
-        _ => date > moment,
+    let found = recognise::recognise(text, None).map(|(date, _)| date.ticks());
+    found.zip(moment.map(Date::ticks)).is_some_and(|(found, moment)| match test {
+        Test::Before => found < moment,
+        _ => found > moment,
     })
 }
 

@@ -112,7 +112,7 @@ impl Row {
 
     /// What an expression sees. One person and one mapping have one seed.
     fn context<'a>(&self, compiled: &Compiled, prepared: &'a Prepared, seen: &'a Seen<'_>) -> Context<'a> {
-        let seed = if compiled.is_random() { self.seed(seen) } else { [0; 32] };
+        let seed = if compiled.is_random() { self.seed_of(seen) } else { [0; 32] };
         Context {
             record: &seen.record,
             now: seen.now,
@@ -122,7 +122,7 @@ impl Row {
         }
     }
 
-    fn seed(&self, seen: &Seen<'_>) -> [u8; 32] {
+    fn seed_of(&self, seen: &Seen<'_>) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(seen.secret);
         hash.update(seen.person.0.as_bytes());
@@ -138,6 +138,9 @@ impl Row {
     /// The values to choose among, of a mapping whose value nobody else may have; `None` for any other.
     pub(super) fn candidates(&self, prepared: &Prepared, seen: &Seen<'_>) -> Result<Option<Vec<String>>, Failure> {
         let Source::Expression(compiled) = &self.source else { return Ok(None) };
+        if !compiled.is_unique() {
+            return Ok(None);
+        }
         let context = self.context(compiled, prepared, seen);
         let Some(mut candidates) = compiled.candidates(&context) else { return Ok(None) };
         let (mut values, mut known): (Vec<String>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
@@ -156,10 +159,10 @@ impl Row {
     }
 
     /// The value of a mapping that takes an attribute as it is.
-    pub(super) fn direct(&self, prepared: &Prepared, record: &Map<String, Json>) -> Result<Yield, Failure> {
+    pub(super) fn direct(&self, prepared: &Prepared, record: &Map<String, Json>) -> Yield {
         match &self.source {
-            Source::Direct { path, .. } => Ok(self.yielded(prepared, Value::of(&scim::find(record, path)), record)),
-            _ => Ok(Yield::Nothing),
+            Source::Direct { path, .. } => self.yielded(prepared, Value::of(&scim::find(record, path)), record),
+            _ => Yield::Nothing,
         }
     }
 

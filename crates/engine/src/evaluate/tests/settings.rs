@@ -253,22 +253,32 @@ fn what_a_new_account_needs_of_the_record() {
     }
 }
 
-/// The message and the hint that a broken configuration gets.
+fn changed(change: impl Fn(&mut JobConfig)) -> JobConfig {
+    let mut config = config();
+    change(&mut config);
+    config
+}
+
+/// The default with one mapping in the place of its target's.
+fn with(mapping: Mapping) -> JobConfig {
+    changed(|config| {
+        config.mappings.retain(|own| own.target != mapping.target);
+        config.mappings.push(mapping.clone());
+    })
+}
+
+fn refused(config: &JobConfig, message: &str, hint: &str) {
+    let problems = check_config(config, "corp.example");
+    let fits = |problem: &Problem| {
+        problem.message.contains(message) && problem.hint.as_deref().unwrap_or_default().contains(hint)
+    };
+    assert!(problems.iter().any(fits), "{message}: {problems:?}");
+}
+
+/// The message and the hint that a broken mapping gets.
 #[test]
-fn what_is_refused_at_save() {
-    assert_eq!(check_config(&config(), "corp.example"), []);
-    let change = |change: &dyn Fn(&mut JobConfig)| {
-        let mut config = config();
-        change(&mut config);
-        config
-    };
-    let with = |mapping: Mapping| {
-        change(&|config| {
-            config.mappings.retain(|own| own.target != mapping.target);
-            config.mappings.push(mapping.clone());
-        })
-    };
-    let unique = r#"SelectUniqueValue([userName], [displayName])"#;
+fn mappings_that_are_refused_at_save() {
+    let unique = "SelectUniqueValue([userName], [displayName])";
     let matching = |source| Mapping { matching_priority: 2, ..mapping("employeeNumber", source) };
     let on_create = |source| Mapping { apply: Apply::OnCreate, ..mapping("info", source) };
     for (config, message, hint) in [
@@ -298,21 +308,30 @@ fn what_is_refused_at_save() {
             "no values to add",
             "always",
         ),
-        (change(&|config| config.mappings.retain(|own| own.target != "cn")), "cn is not mapped", "Create off"),
+    ] {
+        refused(&config, message, hint);
+    }
+}
+
+/// The same for what is no mapping of its own.
+#[test]
+fn settings_that_are_refused_at_save() {
+    for (config, message, hint) in [
+        (changed(|config| config.mappings.retain(|own| own.target != "cn")), "cn is not mapped", "Create off"),
         (
-            change(&|config| config.mappings.retain(|own| own.target != "sAMAccountName")),
+            changed(|config| config.mappings.retain(|own| own.target != "sAMAccountName")),
             "sAMAccountName is not mapped",
             "Create off",
         ),
         (
-            change(&|config| config.mappings.retain(|own| own.matching_priority == 0)),
+            changed(|config| config.mappings.retain(|own| own.matching_priority == 0)),
             "no mapping is a matching",
             "externalId",
         ),
-        (change(&|config| config.on_scope_exit = OnScopeExit::DisableAndMove("Gone".to_owned())), "", "OU=Left"),
-        (change(&|config| config.source_attributes[0].anchor = false), "the anchor is missing", "externalId"),
+        (changed(|config| config.on_scope_exit = OnScopeExit::DisableAndMove("Gone".to_owned())), "", "OU=Left"),
+        (changed(|config| config.source_attributes[0].anchor = false), "the anchor is missing", "externalId"),
         (
-            change(&|config| {
+            changed(|config| {
                 for (from, to) in [("urn:x:a", "urn:x:b"), ("urn:x:b", "urn:x:a")] {
                     let reference = Reference { object: ENTERPRISE_USER.to_owned(), property: to.to_owned() };
                     let references = vec![reference];
@@ -323,7 +342,7 @@ fn what_is_refused_at_save() {
             "refer to externalId",
         ),
         (
-            change(&|config| {
+            changed(|config| {
                 *config = employees();
                 config.scope.groups[0].clauses[0].operator = "EQUAL".to_owned();
             }),
@@ -331,12 +350,9 @@ fn what_is_refused_at_save() {
             "did you mean EQUALS?",
         ),
     ] {
-        let problems = check_config(&config, "corp.example");
-        let fits = |problem: &Problem| {
-            problem.message.contains(message) && problem.hint.as_deref().unwrap_or_default().contains(hint)
-        };
-        assert!(problems.iter().any(fits), "{message}: {problems:?}");
+        refused(&config, message, hint);
     }
+    assert_eq!(check_config(&config(), "corp.example"), []);
     // What stood before these checks goes on being used.
     let old = with(mapping("info", expression("[shoes]")));
     assert!(Prepared::new(&old, 1, "corp.example").is_ok());

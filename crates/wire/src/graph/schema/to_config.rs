@@ -205,7 +205,7 @@ fn actions(mapping: &ObjectMapping, place: &str, problems: &mut Problems) -> Tar
             "delete" => actions.delete = true,
             "none" => {}
             _ => {
-                problems.unknown(format!("{place}/flowTypes"), "flow type", flag, &["None", "Add", "Update", "Delete"])
+                problems.unknown(format!("{place}/flowTypes"), "flow type", flag, &["None", "Add", "Update", "Delete"]);
             }
         }
     }
