@@ -192,7 +192,8 @@ impl Writer<'_> {
         match failure.code {
             Code::EntryConflict | Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique => {
                 let taken = self.who_holds(write).await;
-                if matches!(taken, Some(("cn", _))) && names(write) && !tries.fallback_cn {
+                let is_chosen = desired.unique.iter().any(|own| own.name.eq_ignore_ascii_case(target::CN));
+                if matches!(taken, Some(("cn", _))) && names(write) && !tries.fallback_cn && !is_chosen {
                     tries.fallback_cn = true;
                     // To move may be allowed where to move under another name is not.
                     let next = reconcile::with_cn(write, &reconcile::fallback_cn(desired));

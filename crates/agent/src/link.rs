@@ -17,7 +17,7 @@ use rollcall_model::ids::{ChangeId, Epoch};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::outcome::Outcome;
 use rollcall_model::{Random, limits};
-use rollcall_wire::link::{self as wire, Capability, Claim, ClaimAnswer, FromAgent, Lane, ToAgent};
+use rollcall_wire::link::{self as wire, Capability, Claim, ClaimAnswer, FromAgent, Lane, Reservation, ToAgent, Want};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -70,6 +70,11 @@ pub(crate) enum Outgoing {
         epoch: Epoch,
         claims: Vec<Claim>,
         answer: oneshot::Sender<Vec<ClaimAnswer>>,
+    },
+    Reserve {
+        epoch: Epoch,
+        wants: Vec<Want>,
+        answer: oneshot::Sender<Vec<Reservation>>,
     },
     Frame(Box<FromAgent>),
     /// An answer to what was asked on one connection; on the next it means nothing.
@@ -291,6 +296,12 @@ impl Link {
                 }
                 Ok(())
             }
+            ToAgent::Reserved { request, answers } => {
+                if let Some(asker) = connection.reserves.remove(&request) {
+                    let _ = asker.send(answers);
+                }
+                Ok(())
+            }
             ToAgent::OutcomesAck { ids } => self.tell(ToWorker::Acknowledged(ids)),
             ToAgent::Drain {} => {
                 connection.draining = true;
@@ -361,6 +372,11 @@ impl Link {
                 connection.claims.insert(connection.request, answer);
                 send(socket, &FromAgent::Claims { request: connection.request, epoch, claims }).await
             }
+            Outgoing::Reserve { epoch, wants, answer } => {
+                connection.request += 1;
+                connection.reserves.insert(connection.request, answer);
+                send(socket, &FromAgent::Reserve { request: connection.request, epoch, wants }).await
+            }
             Outgoing::Frame(frame) => send(socket, &frame).await,
             Outgoing::Answer { connection: asked_on, frame } if asked_on == connection.number => {
                 send(socket, &frame).await
@@ -386,6 +402,7 @@ struct Connection {
     draining: bool,
     request: u64,
     claims: HashMap<u64, oneshot::Sender<Vec<ClaimAnswer>>>,
+    reserves: HashMap<u64, oneshot::Sender<Vec<Reservation>>>,
 }
 
 /// Outcomes in frames of one epoch each, at most as many as are surely short enough.

@@ -112,6 +112,10 @@ pub(crate) struct Inner {
     /// How often the connection has ended so.
     ends: u32,
     is_late: bool,
+    /// Values are compared as AD does, without diacritics.
+    pub(crate) folds: bool,
+    /// Searches for a cn find nothing.
+    pub(crate) blind: bool,
     /// Another administrator's edit, just before the next write.
     pub(crate) meddling: VecDeque<(String, String)>,
     next: u128,
@@ -230,6 +234,26 @@ fn fits(filter: &Filter, entry: &Entry) -> bool {
     }
 }
 
+/// Whether an entry has one of the values if diacritics do not count.
+fn folded(filter: &Filter, entry: &Entry) -> bool {
+    match filter {
+        Filter::Or(any) => any.iter().any(|one| folded(one, entry)),
+        Filter::Equal(name, value) => {
+            let value = rollcall_model::fold_taken(value);
+            entry.values(name).iter().any(|held| rollcall_model::fold_taken(held) == value)
+        }
+        _ => false,
+    }
+}
+
+fn asks_about(filter: &Filter, attribute: &str) -> bool {
+    match filter {
+        Filter::And(all) | Filter::Or(all) => all.iter().any(|one| asks_about(one, attribute)),
+        Filter::Equal(name, _) => name.eq_ignore_ascii_case(attribute),
+        Filter::AtLeast(..) | Filter::Guid(_) | Filter::Present(_) => false,
+    }
+}
+
 /// Whether a search looks for what adds have made.
 fn reads_back(filter: &Filter) -> bool {
     match filter {
@@ -309,7 +333,12 @@ impl Read for FakeDirectory {
                 Scope::Base => entry.dn.same_as(&search.base),
                 Scope::Subtree => entry.dn.is_within(&search.base),
             };
-            Ok(inner.entries.iter().filter(|entry| within(entry) && fits(&search.filter, entry)).cloned().collect())
+            if inner.blind && asks_about(&search.filter, "cn") {
+                return Ok(vec![]);
+            }
+            let folds = inner.folds;
+            let fits = |entry: &&Entry| within(entry) && (fits(&search.filter, entry) || (folds && folded(&search.filter, entry)));
+            Ok(inner.entries.iter().filter(fits).cloned().collect())
         })
     }
 }

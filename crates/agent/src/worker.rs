@@ -7,6 +7,7 @@
 
 mod batch;
 mod gate;
+mod names;
 mod persons;
 mod queue;
 mod report;

@@ -32,8 +32,8 @@ const LOST_TOGETHER_MAX: u32 = 2;
 /// Passes in which a person waits for others of the batch to give up a name. In each of them somebody does, and a person
 /// has three names at most; beyond that somebody does not.
 const HELD_MAX: usize = 3 * limits::BATCH_PERSONS_MAX;
-/// Wait before claims are sent again that got no answer.
-const CLAIM_AGAIN_MS: u64 = 200;
+/// Wait before a question is sent again that got no answer.
+const ASK_AGAIN_MS: u64 = 200;
 
 /// How a pass over the batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,10 +150,16 @@ impl Batch {
             })
             .collect();
         let Some(granted) = self.claim(claims).await else { return Pass::Over };
+        let absent: Vec<usize> =
+            seen.iter().filter(|(_, seen)| seen.account == Found::Absent).map(|(at, _)| *at).collect();
+        match self.choose_names(session, &absent).await {
+            Pass::Complete => {}
+            ended => return ended,
+        }
         let shared = self.shared.clone();
         for (at, seen) in seen {
             let task = &mut self.tasks[at];
-            if !task.place.is_wanted() {
+            if !task.place.is_wanted() || task.is_ended() {
                 continue;
             }
             let account = match seen.account {
@@ -238,22 +244,28 @@ impl Batch {
         if claims.is_empty() {
             return Some(HashSet::new());
         }
+        let epoch = self.epoch;
+        let answers = self.ask(|answer| Outgoing::Claims { epoch, claims: claims.clone(), answer }).await?;
+        Some(answers.into_iter().filter(|answer| answer.granted).map(|answer| (answer.person, answer.guid)).collect())
+    }
+
+    /// Asks the service until it answers. `None`: the epoch is over.
+    pub(super) async fn ask<T>(&self, question: impl Fn(oneshot::Sender<Vec<T>>) -> Outgoing) -> Option<Vec<T>> {
         let (shared, epoch) = (&*self.shared, self.epoch);
         let limit = Duration::from_millis(limits::LINK_SILENCE_MS_MAX.unsigned_abs());
-        let answers = loop {
+        loop {
             let (answer, answered) = oneshot::channel();
-            let _ = shared.outgoing.send(Outgoing::Claims { epoch, claims: claims.clone(), answer }).await;
+            let _ = shared.outgoing.send(question(answer)).await;
             tokio::select! {
                 () = shared.stop.cancelled() => return None,
                 () = shared.fence.over(epoch) => return None,
                 answers = tokio::time::timeout(limit, answered) => match answers {
-                    Ok(Ok(answers)) => break answers,
+                    Ok(Ok(answers)) => return Some(answers),
                     // The link is down, or was; while the epoch lasts, asking again does no harm.
-                    Ok(Err(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(CLAIM_AGAIN_MS)).await,
+                    Ok(Err(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(ASK_AGAIN_MS)).await,
                 },
             }
-        };
-        Some(answers.into_iter().filter(|answer| answer.granted).map(|answer| (answer.person, answer.guid)).collect())
+        }
     }
 
     /// Who was planned and not written is due again; so is whoever's new account was not read back.
@@ -281,7 +293,7 @@ fn is_deleted(open: &Open) -> bool {
 }
 
 /// Whether the directory takes no requests of ours now, whatever they are about.
-fn is_lost(error: &DirectoryError) -> bool {
+pub(super) fn is_lost(error: &DirectoryError) -> bool {
     match error {
         DirectoryError::Unreachable { .. } | DirectoryError::NotSent { .. } => true,
         DirectoryError::Refused { code, .. } => matches!(code, Code::BindRefused | Code::EndpointUnavailable),

@@ -45,6 +45,8 @@ pub(super) struct Task {
     is_held: bool,
     /// How often it was held.
     pub(super) held: usize,
+    /// Chosen values (attribute, value) that the directory would not take, because somebody holds them after all.
+    pub(super) refused_names: Vec<(String, String)>,
     pub(super) stale: u32,
     pub(super) unanswered: u32,
     /// Looks in a row that got no answer.
@@ -87,6 +89,7 @@ impl Task {
             plan: None,
             is_held: false,
             held: 0,
+            refused_names: vec![],
             stale: 0,
             unanswered: 0,
             lost_looks: 0,

@@ -1,4 +1,5 @@
 mod lanes;
+mod names;
 mod objects;
 
 use std::sync::Mutex;
@@ -30,6 +31,7 @@ struct Bench {
     domain: Domain,
     fence: Fence,
     refuse_claims: bool,
+    reserved: Arc<Mutex<names::Reserved>>,
     policy: Policy,
     replication: Awaited,
     /// What else was sent, and after how many outcomes.
@@ -54,6 +56,7 @@ impl Bench {
             domain,
             fence,
             refuse_claims: false,
+            reserved: Arc::default(),
             policy: Policy::default(),
             replication: Awaited::default(),
             frames: Arc::default(),
@@ -67,6 +70,7 @@ impl Bench {
     fn worker_with(&self, journal: Journal) -> Worker {
         let (outgoing, mut sent) = mpsc::channel(16);
         let (outcomes, frames, granted) = (self.outcomes.clone(), self.frames.clone(), !self.refuse_claims);
+        let reserved = self.reserved.clone();
         tokio::spawn(async move {
             while let Some(message) = sent.recv().await {
                 match message {
@@ -77,6 +81,9 @@ impl Bench {
                             .map(|claim| ClaimAnswer { person: claim.person, guid: claim.guid, granted })
                             .collect();
                         let _ = answer.send(answers);
+                    }
+                    Outgoing::Reserve { wants, answer, .. } => {
+                        let _ = answer.send(reserved.lock().unwrap().answer(wants));
                     }
                     Outgoing::Frame(frame) => {
                         let told = outcomes.lock().unwrap().len();

@@ -143,6 +143,12 @@ impl Person<'_> {
                 self.task.refused.extend(refused);
             }
             Made::Failed { write, failure, refused } => {
+                let failure = match self.task.refuse_name(&write, &failure) {
+                    // Another value is chosen in the next pass.
+                    Some(Ok(())) => return self.not_made(intent).map(|()| Pass::Complete),
+                    Some(Err(failure)) => failure,
+                    None => failure,
+                };
                 let guid = self.task.guid();
                 let dn = self.task.place_of(&write);
                 self.result(intent.change, &write, guid, &dn, began, Some(failure.clone()))?;

@@ -94,10 +94,16 @@ impl Worker {
         let links = self.manager_links(&due).await?;
         let mut items = Vec::new();
         let mut decided = Vec::new();
+        let mut left = None;
         let mut bytes = 0;
-        let mut due = VecDeque::from(due);
-        while let Some(person) = due.pop_front() {
-            let (result, warnings) = match self.evaluate(&person, &links) {
+        let evaluate = |person: DuePerson| {
+            let evaluation = self.evaluate(&person, &links);
+            (person, evaluation)
+        };
+        let mut due: VecDeque<_> = due.into_iter().map(evaluate).collect();
+        self.offer_values(due.make_contiguous(), now).await?;
+        while let Some((person, evaluation)) = due.pop_front() {
+            let (result, warnings) = match evaluation {
                 Evaluation::Send(mut desired) => {
                     desired.warnings.extend(person.person.pending.warnings.iter().cloned());
                     let size = serde_json::to_vec(&desired).map_or(usize::MAX, |text| text.len());
@@ -108,7 +114,7 @@ impl Worker {
                         (Conclusion::Failed(too_large(size)), Vec::new())
                     } else if bytes > WORK_FRAME_BYTES {
                         // Still due: it goes into the next frame.
-                        due.push_front(person);
+                        left = Some(person);
                         break;
                     } else {
                         items.push((person.job.clone(), *desired));
@@ -123,9 +129,10 @@ impl Worker {
                 decided.push(self.without_agent(&person, result, warnings, now));
             }
         }
+        let left: Vec<DuePerson> = left.into_iter().chain(due.into_iter().map(|(person, _)| person)).collect();
         match lane {
-            Lane::Normal => due.into_iter().rev().for_each(|person| self.ready.push_front(person)),
-            Lane::Urgent => self.urgent_may_be_due |= !due.is_empty(),
+            Lane::Normal => left.into_iter().rev().for_each(|person| self.ready.push_front(person)),
+            Lane::Urgent => self.urgent_may_be_due |= !left.is_empty(),
         }
         let any = !decided.is_empty() || !items.is_empty();
         if !decided.is_empty() && self.record(&decided, &HashMap::new()).await? == Fenced::Done(()) {
@@ -260,6 +267,7 @@ fn needs(items: &[DesiredState]) -> Vec<Capability> {
         (Capability::Rename, items.iter().any(|item| item.rename.is_some())),
         (Capability::Delete, items.iter().any(|item| item.delete)),
         (Capability::NoPassword, items.iter().any(|item| !item.initial_password.is_generated())),
+        (Capability::UniqueValues, items.iter().any(|item| !item.unique.is_empty())),
     ] {
         needs.extend(is_needed.then_some(capability));
     }
@@ -273,6 +281,7 @@ fn beyond(session: &Session, desired: &DesiredState) -> Option<Failure> {
         (Capability::Rename, "rename accounts"),
         (Capability::Delete, "delete accounts"),
         (Capability::NoPassword, "make accounts without a password"),
+        (Capability::UniqueValues, "choose among values that must be unique"),
     ]
     .into_iter()
     .find(|(capability, _)| wanted.contains(capability) && !session.can(*capability))?;

@@ -290,6 +290,7 @@ impl Worker {
                 self.renew(id, sequence, controller, trouble).await
             }
             FromAgent::Claims { request, epoch, claims } => self.claim(id, request, epoch, &claims).await,
+            FromAgent::Reserve { request, epoch, wants } => self.reserve(id, request, epoch, wants).await,
             FromAgent::Outcomes { outcomes, .. } => self.outcomes(id, outcomes).await,
             FromAgent::Released { epoch, usn } => self.released(id, epoch, usn).await,
             FromAgent::NewKey { public_key, signature } => self.new_key(id, public_key, &signature).await,

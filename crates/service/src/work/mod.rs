@@ -20,6 +20,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod unchanged;
+mod unique;
 mod wishes;
 
 use std::collections::HashMap;

@@ -43,6 +43,11 @@ impl Worker {
             cycle,
             random: &*self.options.random,
             schema_versions: self.jobs.iter().map(|(id, ready)| (id.clone(), ready.job.schema_version)).collect(),
+            quarantine_ends: self
+                .jobs
+                .iter()
+                .map(|(id, ready)| (id.clone(), ready.job.config.quarantined_until(now)))
+                .collect(),
             evaluated_under: given.iter().map(|(person, given)| (*person, given.schema_version)).collect(),
             persons: persons.into_iter().map(|update| (update.person.id, update)).collect(),
             open,
@@ -151,6 +156,8 @@ pub(super) struct Recorder<'a> {
     pub(super) cycle: uuid::Uuid,
     pub(super) random: &'a dyn Random,
     pub(super) schema_versions: HashMap<JobId, i64>,
+    /// Until when the unique values of an account that is no more now are given to nobody else.
+    pub(super) quarantine_ends: HashMap<JobId, Timestamp>,
     /// Under which version those who were given out were evaluated.
     pub(super) evaluated_under: HashMap<PersonId, i64>,
     pub(super) persons: HashMap<PersonId, PersonUpdate>,
@@ -322,6 +329,8 @@ impl Recorder<'_> {
         let fulfilled = matches!(outcome.result, Conclusion::Done | Conclusion::Skipped(_));
         if unlink_deleted(&mut update.person, outcome) {
             self.batch.unlinked.push((outcome.person, outcome.version));
+            let until = self.quarantine_ends.get(&job).copied().unwrap_or(self.now);
+            self.batch.quarantined.push((outcome.person, until));
             update.unlinked = Some(outcome.version);
         }
         let is_known = update.person.link.is_some() || outcome.version != update.person.version;
@@ -349,6 +358,9 @@ impl Recorder<'_> {
         }
         if update.due.is_none() {
             return;
+        }
+        if update.person.link.is_none() && is_at_an_end(&outcome.result) {
+            self.batch.released.push(outcome.person);
         }
         match &outcome.result {
             Conclusion::Done | Conclusion::Skipped(_) => {
@@ -383,6 +395,15 @@ impl Recorder<'_> {
                 update.due = Some(self.now);
             }
         }
+    }
+}
+
+/// Whether nothing more is done until something new comes.
+fn is_at_an_end(result: &Conclusion) -> bool {
+    match result {
+        Conclusion::Done | Conclusion::Skipped(_) => true,
+        Conclusion::Failed(failure) => !failure.code.is_transient(),
+        Conclusion::Interrupted => false,
     }
 }
 

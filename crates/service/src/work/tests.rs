@@ -98,6 +98,7 @@ fn record_under(
         cycle: Uuid::from_u128(4),
         random: &random,
         schema_versions: HashMap::from([(job(), 5)]),
+        quarantine_ends: HashMap::from([(job(), NOW.plus_ms(9))]),
         evaluated_under,
         persons: HashMap::from([(update.person.id, update)]),
         open,
