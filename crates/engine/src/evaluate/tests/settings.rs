@@ -108,6 +108,7 @@ fn what_may_be_done_at_all() {
     }
 }
 
+/// semantics: clock
 #[test]
 fn held_back_until_the_day() {
     let mut config = config();
