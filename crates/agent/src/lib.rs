@@ -44,6 +44,7 @@ mod refusal;
 mod replication;
 mod schema;
 mod worker;
+mod taken;
 
 #[cfg(test)]
 mod testing;

@@ -80,6 +80,16 @@ impl Engine {
         }
     }
 
+    /// Where the next match lies; cheaper than its groups.
+    fn place_at(&self, text: &str, at: usize, work: &Work) -> Result<Option<(usize, usize)>, Exploded> {
+        match self {
+            Self::Linear(regex) => Ok(regex.find_at(text, at).map(|found| (found.start(), found.end()))),
+            Self::Backtracking(_) => {
+                Ok(self.find_at(text, at, work)?.and_then(|groups| groups.first().copied().flatten()))
+            }
+        }
+    }
+
     fn find_at(&self, text: &str, at: usize, work: &Work) -> Result<Option<Groups>, Exploded> {
         match self {
             Self::Linear(regex) => {
@@ -151,13 +161,17 @@ impl Pattern {
     }
 
     /// Visits every match from left to right. As .NET does, an empty one counts directly behind a match too.
-    pub(crate) fn each(&self, text: &str, work: &Work, mut visit: impl FnMut(&Groups)) -> Result<(), Exploded> {
-        let engine = self.engine(text);
+    fn each<T>(
+        text: &str,
+        next: impl Fn(usize) -> Result<Option<T>, Exploded>,
+        place: impl Fn(&T) -> Option<(usize, usize)>,
+        mut visit: impl FnMut(&T, (usize, usize)),
+    ) -> Result<(), Exploded> {
         let mut at = 0;
         while at <= text.len() {
-            let Some(groups) = engine.find_at(text, at, work)? else { break };
-            let Some(Some((start, end))) = groups.first().copied() else { break };
-            visit(&groups);
+            let Some(found) = next(at)? else { break };
+            let Some((start, end)) = place(&found) else { break };
+            visit(&found, (start, end));
             at = if start == end { next_border(text, end) } else { end };
         }
         Ok(())
@@ -165,36 +179,59 @@ impl Pattern {
 
     /// Every match exchanged for what `template` makes of it.
     pub(crate) fn replace(&self, text: &str, template: &str, work: &Work) -> Result<String, Exploded> {
+        let engine = self.engine(text);
         let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-        self.each(text, work, |groups| {
-            if let Some(Some((start, end))) = groups.first()
-                && out.len() <= EXPRESSION_BUILT_CHARS_MAX
-            {
-                out.push_str(text.get(done..*start).unwrap_or(""));
-                replacement::expand(template, self, text, groups, &mut out);
-                done = *end;
+        let mut exchange = |(start, end): (usize, usize), add: &dyn Fn(&mut String)| {
+            if out.len() <= EXPRESSION_BUILT_CHARS_MAX {
+                out.push_str(text.get(done..start).unwrap_or(""));
+                add(&mut out);
+                done = end;
             }
-        })?;
+        };
+        if template.contains('$') {
+            Self::each(
+                text,
+                |at| engine.find_at(text, at, work),
+                whole,
+                |groups, place| {
+                    exchange(place, &|out| replacement::expand(template, self, text, groups, out));
+                },
+            )?;
+        } else {
+            let next = |at| engine.place_at(text, at, work);
+            Self::each(text, next, |place| Some(*place), |_, place| exchange(place, &|out| out.push_str(template)))?;
+        }
         out.push_str(text.get(done..).unwrap_or(""));
         Ok(out)
     }
 
     /// In every match only the text of one group exchanged for `new`, which stands for itself.
     pub(crate) fn replace_group(&self, text: &str, group: usize, new: &str, work: &Work) -> Result<String, Exploded> {
+        let engine = self.engine(text);
         let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-        self.each(text, work, |groups| {
-            if let Some(Some((start, end))) = groups.get(group)
-                && *start >= done
-                && out.len() <= EXPRESSION_BUILT_CHARS_MAX
-            {
-                out.push_str(text.get(done..*start).unwrap_or(""));
-                out.push_str(new);
-                done = *end;
-            }
-        })?;
+        Self::each(
+            text,
+            |at| engine.find_at(text, at, work),
+            whole,
+            |groups, _| {
+                if let Some(Some((start, end))) = groups.get(group)
+                    && *start >= done
+                    && out.len() <= EXPRESSION_BUILT_CHARS_MAX
+                {
+                    out.push_str(text.get(done..*start).unwrap_or(""));
+                    out.push_str(new);
+                    done = *end;
+                }
+            },
+        )?;
         out.push_str(text.get(done..).unwrap_or(""));
         Ok(out)
     }
+}
+
+/// Where a match as a whole lies.
+fn whole(groups: &Groups) -> Option<(usize, usize)> {
+    groups.first().copied().flatten()
 }
 
 fn next_border(text: &str, at: usize) -> usize {
