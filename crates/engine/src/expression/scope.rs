@@ -19,6 +19,9 @@ use crate::scim;
 /// Characters of a value that an error shows.
 const SHOWN_CHARS_MAX: usize = 64;
 
+/// Bytes of a text that are worth one step.
+const CHARS_PER_STEP: usize = 256;
+
 /// One evaluation.
 pub(super) struct Scope<'a> {
     pub(super) context: Context<'a>,
@@ -56,20 +59,25 @@ impl<'a> Scope<'a> {
     /// Null for an argument that is left out.
     pub(super) fn evaluate(&self, argument: &'a Argument) -> Result<Value<'a>, Fault> {
         let Some(expr) = &argument.expr else { return Ok(Value::Null) };
-        let Some(left) = self.steps_left.get().checked_sub(1) else {
-            let text = format!("the expression took more than {EXPRESSION_STEPS_MAX} steps");
-            return Err(Fault { at: argument.at, text });
-        };
-        self.steps_left.set(left);
+        self.spend(1, argument.at)?;
         match expr {
             Expr::Text(text) => Ok(Value::borrowed(text)),
             Expr::Number(number) => Ok(Value::Number(*number)),
             Expr::Decimal(decimal) => Ok(Value::Decimal(*decimal)),
-            Expr::Attribute(path) => Ok(Value::of(&scim::find(self.context.record, path))),
+            Expr::Attribute(path) => {
+                let value = Value::of(&scim::find(self.context.record, path));
+                self.spend(value.weight(), argument.at)?;
+                Ok(value)
+            }
             Expr::Keyword(Keyword::IgnoreAttributeFlow) => Ok(Value::IgnoreAttributeFlow),
             Expr::Keyword(Keyword::IgnoreObjectFlow) => Ok(Value::IgnoreObjectFlow),
             Expr::Keyword(other) => Ok(Value::borrowed(other.name())),
-            Expr::Variable(slot) => Ok(self.variables.borrow().get(*slot).cloned().unwrap_or(Value::Null)),
+            Expr::Variable(slot) => {
+                let variables = self.variables.borrow();
+                let Some(value) = variables.get(*slot) else { return Ok(Value::Null) };
+                self.spend(value.weight(), argument.at)?;
+                Ok(value.clone())
+            }
             Expr::Compare { operator, sides } => {
                 let (left, right) = (self.evaluate(&sides.0)?, self.evaluate(&sides.1)?);
                 Ok(Value::Flag(compare(*operator, &left, &right)))
@@ -83,6 +91,16 @@ impl<'a> Scope<'a> {
             }
             Expr::Call(call) => (call.function.run)(&Arguments { call, scope: self }),
         }
+    }
+
+    /// Takes steps of those that are left.
+    fn spend(&self, steps: usize, at: Span) -> Result<(), Fault> {
+        let Some(left) = self.steps_left.get().checked_sub(steps) else {
+            let text = format!("the expression took more than {EXPRESSION_STEPS_MAX} steps");
+            return Err(Fault { at, text });
+        };
+        self.steps_left.set(left);
+        Ok(())
     }
 
     /// Admits a text that was built, unless it or all of them together are too long.
@@ -153,7 +171,11 @@ impl<'a> Arguments<'_, 'a> {
     /// The value as one text; `None` for null.
     pub(super) fn text(&self, at: usize) -> Result<Option<Cow<'a, str>>, Fault> {
         match self.value(at)? {
-            Value::Text(text) => Ok(Some(text)),
+            Value::Text(text) => {
+                // Functions look at every character: a long text counts more.
+                self.scope.spend(text.len() / CHARS_PER_STEP, self.call.at)?;
+                Ok(Some(text))
+            }
             value @ Value::List(_) if value.is_list_of_several() => {
                 Err(self.fault(at, &value, "it has several values"))
             }

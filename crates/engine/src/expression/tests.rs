@@ -314,6 +314,9 @@ fn nothing_runs_away() {
         (r#"Replace([a], , "a", , "$_$_$_$_", , )"#, "grew longer"),
         (r#"Replace([a], "a", , , "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", , )"#, "grew too long"),
         ("Select($x, [m], Select($y, [m], Select($z, [m], $x & $y & $z)))", "more than 100000 steps"),
+        (r#"Select($x, [m], InStr([a], "b"))"#, "more than 100000 steps"),
+        (r#"With($l, Split([a], "a"), Select($x, [m], Count($l)))"#, "more than 100000 steps"),
+        ("InStr([a], [a] & \"b\")", "too long for a search"),
         (r#"PadLeft("x", 9000000000, "0")"#, "too long"),
         (r#"Split([a], "a")"#, ""),
     ] {

@@ -95,6 +95,14 @@ impl<'a> Value<'a> {
         matches!(self, Self::List(values) if values.len() > 1)
     }
 
+    /// How many steps it costs to come by this value again: a list is built anew.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::List(values) => values.len(),
+            _ => 0,
+        }
+    }
+
     /// Each value as a text; none for null.
     pub(crate) fn into_texts(self) -> Vec<Cow<'a, str>> {
         match self {

@@ -161,6 +161,9 @@ fn append<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     a.built(text)
 }
 
+/// Comparisons of one search at most, in units.
+const SEARCH_UNITS_MAX: usize = 1 << 28;
+
 /// Positions are counted in characters of the plane that .NET counts in; case is folded one to one so that they stay.
 fn in_str<'a>(a: &Arguments<'_, 'a>, from_the_end: bool) -> Result<Value<'a>, Fault> {
     let (text, find) = (a.text_or_empty(0)?, a.text_or_empty(1)?);
@@ -175,8 +178,11 @@ fn in_str<'a>(a: &Arguments<'_, 'a>, from_the_end: bool) -> Result<Value<'a>, Fa
         folded.collect::<String>().encode_utf16().collect()
     };
     let (text, find) = (fold(&text), fold(&find));
-    if find.is_empty() || text.len().saturating_mul(find.len()) > 1 << 30 {
+    if find.is_empty() {
         return Ok(Value::Number(0));
+    }
+    if text.len().saturating_mul(find.len()) > SEARCH_UNITS_MAX {
+        return Err(a.fail("both texts are too long for a search"));
     }
     let fits = |window: &[u16]| window == find.as_slice();
     let hit = match skipped.flatten() {

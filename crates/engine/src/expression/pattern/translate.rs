@@ -290,9 +290,11 @@ impl Translator<'_> {
                     out.push_str(&self.class()?);
                 }
                 c => {
+                    let is_class = c == '\\' && self.rest.peek().is_some_and(|next| "dDsSwWpP".contains(*next));
                     out.push_str(&self.member(c)?);
                     let mut ahead = self.rest.clone();
-                    if ahead.next() == Some('-') && !matches!(ahead.next(), Some(']' | '[') | None) {
+                    // Behind a whole class, a hyphen is one: [\w-.].
+                    if !is_class && ahead.next() == Some('-') && !matches!(ahead.next(), Some(']' | '[') | None) {
                         self.rest.next();
                         let Some(end) = self.rest.next() else { return Err("a class is not closed".to_owned()) };
                         out.push('-');

@@ -305,6 +305,12 @@ pub(super) const ALL: Examples = &[
             on(r#"Replace([n], , "c$", , "-", , )"#, r#"{"n": "abc\n"}"#, Is(r#""ab-\n""#)),
             on(r#"Replace([n], , "[a-z-[aeiou]]", , "", , )"#, r#"{"n": "ozols"}"#, Is(r#""oo""#)),
             on(r#"Replace([n], , "\\d", , "x", , )"#, r#"{"n": "1٣"}"#, Is(r#""xx""#)),
+            on(r#"Replace([n], , "[^\\w-.]", , "", , )"#, r#"{"n": "a b-c.d!"}"#, Is(r#""ab-c.d""#)),
+            on(
+                r#"Replace([n], , "([\\/\\\\\\[\\]\\:\\;\\|\\=\\,\\+\\*\\?\\<\\>])", , "", , )"#,
+                r#"{"n": "a/b\\c[d]:e<f>"}"#,
+                Is(r#""abcdef""#),
+            ),
             on(r#"Replace([n], , "[^\\w ]", , "", , )"#, r#"{"n": "Zoë O'Neil"}"#, Is(r#""Zoë ONeil""#)),
             on(r#"Replace([n], , "[\\p{IsCyrillic}]+", , "*", , )"#, r#"{"n": "a Анна"}"#, Is(r#""a *""#)),
             on(r#"Replace([n], , "\+", , "00", , )"#, r#"{"n": "+371"}"#, Is(r#""00371""#)),
