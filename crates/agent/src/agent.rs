@@ -141,13 +141,15 @@ impl Agent {
         let keeping = tokio::spawn(
             pulse.clone().through(Part::Directory, domain.clone().keep(directory, random.clone(), stop.clone())),
         );
+        let policy = Rules::new(&policy);
         let looker = Looker {
             domain: domain.clone(),
             schemas: Schemas::default(),
+            policy: policy.clone(),
+            replication: replication.clone(),
             inbox: questions,
             outgoing: outgoing.clone(),
         };
-        let policy = Rules::new(&policy);
         let desk = Desk::default();
         let shared =
             Shared { journal, domain, fence, policy, replication, clock, random, outgoing, stop: stop.clone(), desk };

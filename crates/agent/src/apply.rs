@@ -305,7 +305,7 @@ fn names(write: &Write) -> bool {
 }
 
 /// The failure with what the search found out.
-fn conflict(failure: Failure, taken: Option<(&'static str, Dn)>) -> Failure {
+pub(crate) fn conflict(failure: Failure, taken: Option<(&'static str, Dn)>) -> Failure {
     let Some((attribute, holder)) = taken else { return failure };
     let code = match attribute {
         target::USER_PRINCIPAL_NAME => Code::HybridSynchronizationActiveDirectoryUserPrincipalNameNotUnique,

@@ -8,7 +8,7 @@
 //! | `link`, `fence` | the WebSocket to the service; until when a write may start |
 //! | `keys` | the agent's key, and its exchange for a new one |
 //! | `controller`, `replication` | the connections to the one domain controller; what it may not have yet |
-//! | `look`, `schema` | questions of the service that are answered beside the work |
+//! | `look`, `schema`, `preview` | questions of the service that are answered beside the work |
 //! | `worker` | the task that works: `observe`, `apply` and `refusal`, `journal`, `recover` |
 //! | `policy` | what is never done, whatever the service asks for |
 //! | [`host`], `pulse` | the service manager, and whether the agent lives |
@@ -37,14 +37,15 @@ mod link;
 mod look;
 mod observe;
 mod policy;
+mod preview;
 mod proxy;
 mod pulse;
 mod recover;
 mod refusal;
 mod replication;
 mod schema;
-mod worker;
 mod taken;
+mod worker;
 
 #[cfg(test)]
 mod testing;

@@ -6,16 +6,20 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rollcall_directory::{Error as DirectoryError, Filter, Scope, Search};
+use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{Epoch, ObjectGuid};
 use rollcall_model::observed::Entry;
 use rollcall_model::plan::Failure;
 use rollcall_model::{Code, limits};
 use rollcall_wire::link::{FromAgent, Question};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::{Domain, Session, Tombstones, within};
-use crate::link::Outgoing;
+use crate::link::{Outgoing, QUESTIONS_MAX};
+use crate::policy::Rules;
+use crate::preview::Viewer;
+use crate::replication::Awaited;
 use crate::schema::Schemas;
 
 /// Accounts asked about in one search.
@@ -40,38 +44,83 @@ pub(crate) enum What {
 pub(crate) struct Looker {
     pub(crate) domain: Domain,
     pub(crate) schemas: Schemas,
+    pub(crate) policy: Rules,
+    pub(crate) replication: Awaited,
     pub(crate) inbox: mpsc::Receiver<Asked>,
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
 }
 
 impl Looker {
-    pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { domain, schemas, mut inbox, outgoing } = self;
-        let (domain, schemas, outgoing) = (&domain, &schemas, &outgoing);
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let inbox = &mut self.inbox;
         let asked = stream::poll_fn(|context| inbox.poll_recv(context));
-        let answering = asked.for_each_concurrent(limits::SEARCHES_OUTSTANDING_MAX, |asked| async move {
-            let frame = Box::new(answer(domain, schemas, asked.request, asked.what).await);
+        let answerer = Answerer {
+            domain: &self.domain,
+            schemas: &self.schemas,
+            policy: &self.policy,
+            replication: &self.replication,
+        };
+        let (looks, previews) =
+            (Semaphore::new(limits::SEARCHES_OUTSTANDING_MAX), Semaphore::new(limits::PREVIEW_QUESTIONS_MAX));
+        let (answerer, outgoing, looks, previews) = (&answerer, &self.outgoing, &looks, &previews);
+        let answering = asked.for_each_concurrent(QUESTIONS_MAX, |asked| async move {
+            // The work waits for looks: a preview, which may take long, is never before them.
+            let turn = if matches!(asked.what, What::Ask(Question::Preview { .. })) { previews } else { looks };
+            let _turn = turn.acquire().await;
+            let frame = Box::new(answerer.answer(asked.request, asked.what).await);
             let _ = outgoing.send(Outgoing::Answer { connection: asked.connection, frame }).await;
         });
         tokio::select! {
             () = stop.cancelled() => {}
             () = answering => {}
-            () = schemas.keep(domain) => {}
+            () = self.schemas.keep(&self.domain) => {}
         }
     }
 }
 
-async fn answer(domain: &Domain, schemas: &Schemas, request: u64, what: What) -> FromAgent {
-    match what {
-        What::Ask(Question::Schema) => FromAgent::Answer { request, answer: schemas.read(domain).await },
-        What::Look { epoch, since, guids } => {
-            let seen = match domain.any_session() {
-                Some(session) => look(&session, since, &guids).await,
-                None => Seen::nothing(since),
-            };
-            let Seen { invocation_id, up_to, complete, accounts: seen } = seen;
-            FromAgent::Looked { request, epoch, invocation_id, up_to, complete, seen }
+/// What answers are made from.
+struct Answerer<'a> {
+    domain: &'a Domain,
+    schemas: &'a Schemas,
+    policy: &'a Rules,
+    replication: &'a Awaited,
+}
+
+impl Answerer<'_> {
+    async fn answer(&self, request: u64, what: What) -> FromAgent {
+        match what {
+            What::Ask(Question::Schema) => FromAgent::Answer { request, answer: self.schemas.read(self.domain).await },
+            What::Ask(Question::Preview { states }) => {
+                FromAgent::Answer { request, answer: self.preview(states).await }
+            }
+            What::Look { epoch, since, guids } => {
+                let seen = match self.domain.any_session() {
+                    Some(session) => look(&session, since, &guids).await,
+                    None => Seen::nothing(since),
+                };
+                let Seen { invocation_id, up_to, complete, accounts: seen } = seen;
+                FromAgent::Looked { request, epoch, invocation_id, up_to, complete, seen }
+            }
         }
+    }
+
+    /// Only the reading half of the session goes in.
+    async fn preview(&self, states: Vec<DesiredState>) -> Result<serde_json::Value, Failure> {
+        let session = self.domain.any_session().ok_or_else(no_directory)?;
+        let viewer = Viewer {
+            read: &*session.reader,
+            domain: &session.root.default_naming_context,
+            controller: &session.root.invocation_id,
+            rules: self.policy,
+            replication: self.replication,
+        };
+        let planned = viewer.preview(states).await?;
+        let unusable = |why: String| Failure::new(Code::InternalError, None, why);
+        let bytes = serde_json::to_vec(&planned).map_or(usize::MAX, |text| text.len());
+        if bytes > limits::FRAME_BYTES_MAX / 2 {
+            return Err(unusable(format!("the preview is {bytes} bytes: ask about fewer persons at once")));
+        }
+        serde_json::to_value(&planned).map_err(|error| unusable(error.to_string()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The agent's own policy, obeyed whatever the service asks for: containers, attributes, actions, protected accounts.
 
+use rollcall_engine::reconcile;
 use rollcall_model::config::target;
+use rollcall_model::desired::DesiredState;
 use rollcall_model::observed::{Entry, Observed, ObservedAccount};
 use rollcall_model::plan::{Action, Failure, Plan, PropertyChange, Verdict, Warning, Write, WriteRequest};
 use rollcall_model::{Code, Dn};
@@ -43,13 +45,32 @@ impl Rules {
     }
 
     /// What has to be said where an account was to be deleted and may be disabled only.
-    pub(crate) fn instead_of_delete(&self) -> Option<Warning> {
+    fn instead_of_delete(&self) -> Option<Warning> {
         (!self.actions.contains(&PolicyAction::Delete)).then(|| Warning {
             code: Code::DisabledInsteadOfDeleted,
             attribute: None,
             text: "the agent's policy ([policy] actions) does not allow 'delete'; the account is disabled instead"
                 .to_owned(),
         })
+    }
+
+    /// Plans within the policy, as the work and the preview do. What is to be done instead of a deletion that is not
+    /// allowed becomes part of what is desired.
+    pub(crate) fn plan(&self, desired: &mut DesiredState, observed: &Observed) -> Plan {
+        let entry = match &observed.account {
+            ObservedAccount::Linked(entry) | ObservedAccount::Matched(entry) => Some(entry),
+            _ => None,
+        };
+        if desired.delete
+            && entry.is_some()
+            && let Some(warning) = self.instead_of_delete()
+        {
+            desired.delete = false;
+            desired.warnings.push(warning);
+        }
+        let mut plan = reconcile::plan(desired, &self.unmarked(observed));
+        self.restrict(&mut plan, entry);
+        plan
     }
 
     /// What planning may see. It leaves accounts alone that carry the marks of protection, so where the policy lets

@@ -136,6 +136,9 @@ pub trait Identity: Send + Sync {
 
     async fn roles(&self, principal: ServicePrincipalId) -> Result<Vec<RoleGrant>, Error>;
 
+    /// An audit row of something that stores nothing else: a preview.
+    async fn note_audit(&self, tenant: TenantId, audit: &Audit) -> Result<(), Error>;
+
     /// Newest first.
     async fn audit(&self, tenant: TenantId, limit: i64) -> Result<Vec<Audit>, Error>;
 }

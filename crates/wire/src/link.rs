@@ -20,7 +20,7 @@
 //!   ◄────────── Reserved ──────────────
 //!   ◄────────── Look ──────────────────   who has changed, who stands as he was
 //!   ─────────── Looked ───────────────►
-//!   ◄────────── Ask ───────────────────   the schema, the doctor's findings
+//!   ◄────────── Ask ───────────────────   the schema, what would be written
 //!   ─────────── Answer ───────────────►
 //!   ◄────────── Release ───────────────   hand the domain over
 //!   ─────────── Released ─────────────►   no write is under way, everything was told
@@ -36,9 +36,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use rollcall_model::desired::DesiredState;
+use rollcall_model::desired::{DesiredState, UniqueAttribute};
 use rollcall_model::ids::{AgentId, ChangeId, Epoch, ObjectGuid, PersonId};
-use rollcall_model::outcome::Outcome;
+use rollcall_model::outcome::{Conclusion, Outcome};
+use rollcall_model::plan::{Action, PropertyChange, Warning};
 
 /// The protocol this build speaks.
 pub const PROTOCOL: u32 = 2;
@@ -68,6 +69,8 @@ pub enum Capability {
     Release,
     /// Makes accounts without a password, and reads `DesiredState::initial_password`.
     NoPassword,
+    /// Answers [`Question::Preview`].
+    Preview,
     /// Chooses among the candidates of `DesiredState::unique`, with [`FromAgent::Reserve`].
     UniqueValues,
     /// One this build does not know; tolerated.
@@ -92,6 +95,7 @@ impl Capability {
         Self::Replication,
         Self::Release,
         Self::NoPassword,
+        Self::Preview,
         Self::UniqueValues,
     ];
 }
@@ -215,11 +219,50 @@ impl Lane {
 }
 
 /// What the service may ask of an agent beside work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Question {
     /// The directory's schema, read anew: `rollcall_model::schema::Schema`.
     Schema,
+    /// What would be written to make these so, at most [`limits::PREVIEW_BATCH_PERSONS_MAX`]: a list of [`Planned`], in
+    /// their order.
+    ///
+    /// [`limits::PREVIEW_BATCH_PERSONS_MAX`]: rollcall_model::limits::PREVIEW_BATCH_PERSONS_MAX
+    Preview { states: Vec<DesiredState> },
+}
+
+/// What would be done about one person. Nothing was written to find it out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    pub person: PersonId,
+    /// The account that was found.
+    pub guid: Option<ObjectGuid>,
+    /// Where it is.
+    pub dn: Option<String>,
+    /// The account matches, and this person has no link: whether it may be theirs is for the service to say.
+    #[serde(default)]
+    pub is_claim: bool,
+    /// In the order they would be made.
+    pub writes: Vec<PlannedWrite>,
+    /// How the operation would end.
+    pub result: Conclusion,
+    pub warnings: Vec<Warning>,
+    pub drift: Vec<PropertyChange>,
+    /// Candidates of values that must be unique which nobody in the directory holds. The writes are planned with the
+    /// first of each.
+    #[serde(default)]
+    pub free: Vec<UniqueAttribute>,
+}
+
+/// A write that would be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedWrite {
+    pub action: Action,
+    /// Where the account is once it is made.
+    pub dn: String,
+    pub properties: Vec<PropertyChange>,
 }
 
 /// What an active agent has to know beside the desired states.

@@ -52,6 +52,11 @@ pub struct BulkOperation {
 
 /// Reads a request's body: UTF-8, or UTF-16 as Windows PowerShell writes it.
 pub fn parse(body: &[u8]) -> Result<Vec<BulkOperation>, ScimError> {
+    parse_up_to(body, limits::OPERATIONS_PER_REQUEST_MAX)
+}
+
+/// The same with another greatest number of operations.
+pub fn parse_up_to(body: &[u8], max: usize) -> Result<Vec<BulkOperation>, ScimError> {
     let text = decode(body)?;
     let mut root = parse_json(&text)?;
     // `ConvertTo-Json` of a text that is JSON already: the document as one JSON string.
@@ -72,8 +77,8 @@ pub fn parse(body: &[u8]) -> Result<Vec<BulkOperation>, ScimError> {
     if operations.is_empty() {
         return Err(ScimError::at("/Operations", "`Operations` is empty: send at least one operation"));
     }
-    if operations.len() > limits::OPERATIONS_PER_REQUEST_MAX {
-        let (found, max) = (operations.len(), limits::OPERATIONS_PER_REQUEST_MAX);
+    if operations.len() > max {
+        let found = operations.len();
         return Err(ScimError::at(
             "/Operations",
             format!("{found} operations in one request: at most {max} are allowed, send the rest in further requests"),

@@ -136,15 +136,7 @@ impl Task {
             _ => None,
         };
         self.seen = entry.map(Seen::of);
-        if self.desired.delete
-            && entry.is_some()
-            && let Some(warning) = rules.instead_of_delete()
-        {
-            self.desired.delete = false;
-            self.desired.warnings.push(warning);
-        }
-        let mut plan = reconcile::plan(&self.desired, &rules.unmarked(observed));
-        rules.restrict(&mut plan, entry);
+        let plan = rules.plan(&mut self.desired, observed);
         self.steps = plan.writes.iter().map(|write| self.intent(write.clone(), epoch, id())).collect();
         self.plan = Some(plan);
         self.is_held = false;

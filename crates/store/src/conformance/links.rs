@@ -29,6 +29,10 @@ pub(super) async fn an_account_belongs_to_one_person(store: &dyn Store) {
     assert_eq!(claim(&[(a, three), (PersonId(world.id()), three)]).await, [TAKEN, TAKEN], "linked already; unknown");
     assert_eq!(claim(&[(c, three)]).await, [GRANTED]);
     assert!(claim(&[]).await.is_empty());
+    let mut linked = store.linked_to(&world.job, &[one, world.guid(), two]).await.unwrap();
+    linked.sort_by_key(|(_, person)| *person != a);
+    assert_eq!(linked, [(one, a), (two, b)]);
+    assert!(store.linked_to(&JobId::from_text("API2AD.x.y"), &[one]).await.unwrap().is_empty());
     let stored = store.person(&world.job, "a").await.unwrap().unwrap().person.link.unwrap();
     assert_eq!(stored, Link { guid: one, confirmed: false, invocation_id: None, usn_changed: None });
 }

@@ -287,6 +287,12 @@ impl Identity for SqlStore {
         rows.iter().map(read_role).collect()
     }
 
+    async fn note_audit(&self, tenant: TenantId, audit: &Audit) -> Result<(), Error> {
+        let mut tx = self.db.begin("writing an audit row").await?;
+        write_audit(&mut tx, tenant, audit).await?;
+        tx.commit().await
+    }
+
     async fn audit(&self, tenant: TenantId, limit: i64) -> Result<Vec<Audit>, Error> {
         let sql = sql!(
             "select a.* from audit a join tenant t on t.id = a.tenant where t.uuid = $1 \
