@@ -15,7 +15,7 @@ use crate::error::{Error, Exit};
 use crate::http::Client;
 use crate::printer::{Format, Printer};
 use crate::settings::{Options, Settings};
-use crate::{Context, Upload};
+use crate::{Context, Preview, Upload};
 
 /// The client's commands. The binary flattens them beside its own.
 #[derive(Subcommand, Clone, Debug)]
@@ -45,6 +45,13 @@ pub enum Command {
     Upload {
         #[command(flatten)]
         command: Upload,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Show what an upload of a file, or another look at persons, would do; nothing is written
+    Preview {
+        #[command(flatten)]
+        command: Preview,
         #[command(flatten)]
         options: Options,
     },
@@ -92,6 +99,7 @@ impl Command {
             | Self::Agent { options, .. }
             | Self::Job { options, .. }
             | Self::Upload { options, .. }
+            | Self::Preview { options, .. }
             | Self::Logs { options, .. }
             | Self::Expr { options, .. }
             | Self::Link { options, .. } => options,
@@ -121,6 +129,7 @@ impl Command {
             Self::Agent { command, .. } => command.run(client, printer).await,
             Self::Job { command, .. } => command.run(client, printer).await,
             Self::Upload { command, .. } => command.run(client, printer).await,
+            Self::Preview { command, .. } => command.run(client, printer).await,
             Self::Logs { command, .. } => command.run(client, printer).await,
             Self::Expr { command, .. } => command.run(Some(client), context, printer).await,
             Self::Link { command, .. } => command.run(client, printer).await,

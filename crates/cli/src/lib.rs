@@ -7,6 +7,7 @@ mod command;
 mod error;
 mod files;
 mod http;
+mod preview;
 mod printer;
 mod settings;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use rollcall_model::{Clock, Random};
 
 pub use command::Command;
 pub use error::{Error, Exit, Obstacle, Refusal};
+pub use preview::Preview;
 pub use printer::{Format, Printer, Stream};
 pub use settings::{Environment, Options, Settings};
 pub use upload::{CsvOptions, Upload};

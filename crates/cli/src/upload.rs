@@ -2,13 +2,13 @@
 
 mod csv;
 mod plan;
-mod progress;
-mod read;
+pub(crate) mod progress;
+pub(crate) mod read;
 mod report;
 mod send;
 mod wait;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rollcall_model::limits;
@@ -60,23 +60,14 @@ fn parse_parallel(text: &str) -> Result<usize, String> {
 impl Upload {
     /// What `--dry-run` prints: an array of user resources, which `upload` would take in turn.
     pub(crate) fn show(&self, printer: &Printer) -> Result<Exit, Error> {
-        let records: Vec<_> = self.operations(printer)?.iter().map(Operation::data).collect();
+        let records: Vec<_> = operations(&self.file, &self.csv, printer)?.iter().map(Operation::data).collect();
         printer.data(&records, |records| serde_json::to_string_pretty(records).unwrap_or_default())?;
         Ok(Exit::Done)
     }
 
-    fn operations(&self, printer: &Printer) -> Result<Vec<Operation>, Error> {
-        if !self.csv.apply_to(&self.file) {
-            return read::operations(&self.file);
-        }
-        let csv::Read { operations, note } = csv::operations(&self.file, &self.csv)?;
-        printer.note(&format!("{}: {note}", self.file.display()));
-        Ok(operations)
-    }
-
     pub(crate) async fn run(&self, client: &Client, printer: &Printer) -> Result<Exit, Error> {
         let began = Instant::now();
-        let operations = self.operations(printer)?;
+        let operations = operations(&self.file, &self.csv, printer)?;
         let target = job::target(client).await?;
         let lane = if self.urgent { send::Lane::Urgent } else { send::Lane::Normal };
         let total = operations.len();
@@ -112,6 +103,16 @@ impl Upload {
             }
         }
     }
+}
+
+/// The operations of a file: CSV where it is one, else JSON.
+pub(crate) fn operations(file: &Path, csv: &CsvOptions, printer: &Printer) -> Result<Vec<Operation>, Error> {
+    if !csv.apply_to(file) {
+        return read::operations(file);
+    }
+    let csv::Read { operations, note } = csv::operations(file, csv)?;
+    printer.note(&format!("{}: {note}", file.display()));
+    Ok(operations)
 }
 
 #[cfg(test)]

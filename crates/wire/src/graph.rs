@@ -1,10 +1,13 @@
 //! The parts of Microsoft Graph that clients of inbound provisioning touch (wire contract 2.7, 3.1, 3.2, 3.15).
 
+mod on_demand;
 pub mod schema;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use on_demand::{KeyValuePair, OnDemandParameters, OnDemandSubject, ProvisionOnDemandRequest};
 
 /// Every error under the Graph and Rollcall routes (wire contract 2.7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

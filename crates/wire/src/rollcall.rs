@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
+mod preview;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use preview::{
+    PreviewAnswer, PreviewChange, PreviewError, PreviewPerson, PreviewProperty, PreviewRequest, PreviewRule,
+    PreviewWarning,
+};
 
 /// Response header of bulkUpload: the upload's id.
 pub const UPLOAD_ID_HEADER: &str = "rollcall-upload-id";
