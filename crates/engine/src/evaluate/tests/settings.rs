@@ -157,9 +157,10 @@ fn a_rule_of_dates_enables_on_its_day() {
 #[test]
 fn values_that_nobody_else_may_have() {
     let mut config = config();
-    let text = r#"SelectUniqueValue([userName], Join(".", [userName], "1"), [USERNAME], Join(".", [userName], "2"))"#;
+    let second = r#"Join(".", [userName], "2")"#;
+    let text = format!(r#"SelectUniqueValue([userName], Join(".", [userName], "1"), ToUpper([userName]), {second})"#);
     config.mappings.retain(|mapping| mapping.target != target::SAM_ACCOUNT_NAME);
-    let unique = Mapping { apply: Apply::OnCreate, ..mapping(target::SAM_ACCOUNT_NAME, expression(text)) };
+    let unique = Mapping { apply: Apply::OnCreate, ..mapping(target::SAM_ACCOUNT_NAME, expression(&text)) };
     config.mappings.push(unique);
     let prepared = prepared(&config);
     let mut ada = person(&[ada()]);
