@@ -6,7 +6,7 @@ use rollcall_model::plan::{Action, Failure, PropertyChange, Warning};
 use rollcall_model::{Code, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Cause, Error};
 
 /// How a row of the log ended (wire contract 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,6 +89,9 @@ pub struct LogDetails {
     /// Found by observing after a crash.
     #[serde(rename = "c", skip_serializing_if = "std::ops::Not::not")]
     pub confirmed_after_crash: bool,
+    /// Why the person was looked at, where no operation asked for it.
+    #[serde(rename = "y", skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// What a page of the log asks for.

@@ -27,8 +27,18 @@ pub(super) struct Given {
     cost_ms: f64,
     /// Of the job, as they were evaluated.
     pub(super) schema_version: i64,
+    /// When to look at the person again, as their evaluation read the clock.
+    pub(super) look: Option<Timestamp>,
     /// A manager was to be set who had no account that this job knew of.
     pub(super) manager_was_unknown: bool,
+}
+
+impl Given {
+    /// Of somebody about whom it was decided without the agent.
+    pub(super) fn to_nobody(version: Version, under: (i64, Option<Timestamp>), now: Timestamp) -> Self {
+        let (schema_version, look) = under;
+        Self { at: now, lane: Lane::Normal, version, cost_ms: 0.0, schema_version, look, manager_was_unknown: false }
+    }
 }
 
 /// What was given out, and what the directory was seen to need.
@@ -64,13 +74,22 @@ impl Credit {
         }
     }
 
-    pub(super) fn give(&mut self, item: &DesiredState, schema_version: i64, lane: Lane, now: Timestamp) {
+    /// `under`: the job's schema version, and when the person is to be looked at again.
+    pub(super) fn give(
+        &mut self,
+        item: &DesiredState,
+        under: (i64, Option<Timestamp>),
+        lane: Lane,
+        now: Timestamp,
+    ) {
+        let (schema_version, look) = under;
         let creates = item.link.is_none() && item.if_absent == IfAbsent::Create;
         let given = Given {
             at: now,
             lane,
             version: item.version,
             schema_version,
+            look,
             cost_ms: if creates { self.create_ms } else { self.write_ms },
             manager_was_unknown: item.manager.as_ref().is_some_and(|manager| manager.guid.is_none()),
         };
@@ -130,7 +149,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(0);
 
     fn given(lane: Lane, cost_ms: f64) -> Given {
-        Given { at: NOW, lane, version: Version(2), cost_ms, schema_version: 1, manager_was_unknown: false }
+        Given { at: NOW, lane, version: Version(2), cost_ms, schema_version: 1, look: None, manager_was_unknown: false }
     }
 
     fn credit(lane: Lane, persons: u32, cost_ms: f64) -> Credit {

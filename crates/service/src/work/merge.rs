@@ -63,6 +63,10 @@ impl Worker {
         self.urgent_may_be_due |= merged.persons.iter().any(|person| person.urgent);
         // Whoever is merged is not what was read ahead.
         self.ready.retain(|due| merged.persons.iter().all(|merged| merged.person.id != due.person.id));
+        if !merged.persons.is_empty() {
+            // Nor is anybody whom no operation asked for: these come first.
+            self.ready.retain(|due| due.cause.is_none());
+        }
         let stored = self.options.store.merge(&lease, &merged).await?;
         fault::reached(KillPoint::AfterMergeCommit);
         match stored {
@@ -144,7 +148,7 @@ impl Worker {
                 person.attempts = 0;
                 person.urgent = was_urgent || operation.urgent || is_urgent(&person.person);
                 person.data = operation.data;
-                person.quiet = None;
+                (person.quiet, person.cause) = (None, None);
                 person.display_name = person.person.record.get("displayName").and_then(Value::as_str).map(shown);
                 let (id, version) = (person.person.id, person.person.version);
                 batch.changed(&operation.job, &external_id);
@@ -165,7 +169,7 @@ impl Worker {
                     person.attempts = 0;
                     person.urgent = true;
                     // Only a part of the operation was merged.
-                    (person.data, person.quiet) = (None, None);
+                    (person.data, person.quiet, person.cause) = (None, None, None);
                     batch.changed(&operation.job, &external_id);
                 }
                 self.fail(batch, operation, Some(&external_id), failure);
@@ -246,6 +250,8 @@ impl Batch {
             quiet: None,
             display_name: None,
             unlinked: None,
+            look: None,
+            cause: None,
         })
     }
 

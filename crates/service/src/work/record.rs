@@ -49,6 +49,7 @@ impl Worker {
                 .map(|(id, ready)| (id.clone(), ready.job.config.quarantined_until(now)))
                 .collect(),
             evaluated_under: given.iter().map(|(person, given)| (*person, given.schema_version)).collect(),
+            looks: given.iter().filter_map(|(person, given)| Some((*person, given.look?))).collect(),
             persons: persons.into_iter().map(|update| (update.person.id, update)).collect(),
             open,
             bodies,
@@ -160,6 +161,8 @@ pub(super) struct Recorder<'a> {
     pub(super) quarantine_ends: HashMap<JobId, Timestamp>,
     /// Under which version those who were given out were evaluated.
     pub(super) evaluated_under: HashMap<PersonId, i64>,
+    /// When those of them are to be looked at again whose evaluation read the clock.
+    pub(super) looks: HashMap<PersonId, Timestamp>,
     pub(super) persons: HashMap<PersonId, PersonUpdate>,
     pub(super) open: Vec<OpenOperation>,
     pub(super) bodies: HashMap<UploadId, Vec<Value>>,
@@ -287,8 +290,15 @@ impl Recorder<'_> {
             source_name: person.record.get("displayName").and_then(Value::as_str).map(str::to_owned),
             guid: outcome.link.as_ref().or(person.link.as_ref()).map(|link| link.guid),
             target_name: outcome.dn.clone(),
-            details: LogDetails::default(),
+            details: LogDetails { cause: update.cause, ..LogDetails::default() },
         }
+    }
+
+    /// When to look at a person again without the directory. Of an outcome of other mappings than the job has now, or of
+    /// unknown ones, that is at once: a walk may have passed the person while it was under way.
+    fn next_look(&self, person: PersonId, job: &JobId) -> Option<Timestamp> {
+        let is_current = self.evaluated_under.get(&person).is_some_and(|own| self.schema_versions.get(job) == Some(own));
+        if is_current { self.looks.get(&person).copied() } else { Some(self.now) }
     }
 
     /// Every open operation that went into the version this outcome is about.
@@ -362,6 +372,7 @@ impl Recorder<'_> {
         if update.person.link.is_none() && is_at_an_end(&outcome.result) {
             self.batch.released.push(outcome.person);
         }
+        update.look = self.next_look(outcome.person, &job);
         match &outcome.result {
             Conclusion::Done | Conclusion::Skipped(_) => {
                 // Planned before we were told that it was we who had moved the account.
@@ -372,6 +383,7 @@ impl Recorder<'_> {
                 update.person.pending.moved = misplaced;
                 update.attempts = 0;
                 update.urgent = false;
+                update.cause = None;
                 update.last_code = None;
                 match outcome.waits_for_manager.as_deref().filter(|manager| can_be_somebody(manager)) {
                     Some(manager) => self.batch.waits.push((outcome.person, fold(manager))),
@@ -486,6 +498,7 @@ fn fulfil(person: &mut Person, outcome: &Outcome) {
             confirmed.container.clone_from(&seen.container);
         }
         confirmed.enabled = seen.enabled.or(confirmed.enabled);
+        confirmed.in_scope = seen.in_scope.or(confirmed.in_scope);
         if seen.manager.is_some() {
             confirmed.attributes.remove("manager");
             confirmed.manager.clone_from(&seen.manager);

@@ -52,6 +52,8 @@ fn person(version: i64) -> PersonUpdate {
         quiet: None,
         display_name: None,
         unlinked: None,
+        look: None,
+        cause: None,
     }
 }
 
@@ -100,6 +102,7 @@ fn record_under(
         schema_versions: HashMap::from([(job(), 5)]),
         quarantine_ends: HashMap::from([(job(), NOW.plus_ms(9))]),
         evaluated_under,
+        looks: HashMap::new(),
         persons: HashMap::from([(update.person.id, update)]),
         open,
         bodies: HashMap::from([(UploadId(Uuid::from_u128(9)), bodies)]),

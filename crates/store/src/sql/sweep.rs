@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::batch::{Longs, Place, batch, hex, texts};
 use super::identity::write_audit;
+use super::jobs::raise_version;
 use super::outcome::{held, lock_persons};
 use super::person::read_person;
 use super::{Row, SqlStore, Transaction, inconsistent};
@@ -125,6 +126,7 @@ impl Sweeps for SqlStore {
         let sql = sql!("select j.id from job j join tenant t on t.id = j.tenant where t.uuid = $1 and j.name = $2");
         let Some(row) = tx.row(sql, args![tenant.0, job.as_str()]).await? else { return Ok(false) };
         begin(&mut tx, row.int("id")?, cause, audit.at).await?;
+        raise_version(&mut tx).await?;
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;
         Ok(true)
@@ -150,6 +152,7 @@ impl Sweeps for SqlStore {
         if changed == 0 {
             return Ok(false);
         }
+        raise_version(&mut tx).await?;
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;
         Ok(true)

@@ -331,6 +331,8 @@ async fn a_link_is_shown_broken_and_matched_anew() {
             quiet: None,
             display_name: None,
             unlinked: None,
+            look: None,
+            cause: None,
         }
     };
     let batch = MergeBatch { persons: vec![linked(1, "E/1"), linked(2, "E/2")], ..MergeBatch::default() };
