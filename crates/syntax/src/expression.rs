@@ -310,8 +310,21 @@ fn named(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
             }
             return Ok(Kind::Call { name: name.to_owned(), name_at: at, arguments });
         } else {
-            return Err(cursor.error("',' or ')'").hint(format!("the arguments of {name} begin at {}", at.end)));
+            let begin = format!("the arguments of {name} begin at {}", at.end);
+            return Err(cursor.error("',' or ')'").hint(foreign(cursor.rest()).map_or(begin, str::to_owned)));
         }
+    }
+}
+
+/// What to write instead of an operator of other languages that `rest` begins with.
+fn foreign(rest: &str) -> Option<&'static str> {
+    let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    match () {
+        () if word.eq_ignore_ascii_case("and") || rest.starts_with('&') => Some("write And(condition, condition)"),
+        () if word.eq_ignore_ascii_case("or") || rest.starts_with('|') => Some("write Or(condition, condition)"),
+        () if rest.starts_with("!=") => Some("different is written <>"),
+        () if rest.starts_with('+') => Some("texts are joined by & or Join"),
+        () => None,
     }
 }
 

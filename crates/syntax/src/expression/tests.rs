@@ -67,6 +67,15 @@ fn errors_say_where_what_and_what_instead() {
         "2..15: expected a function, an attribute or a text at position 2, found 'vbtextcompare'; did you mean vbTextCompare?",
     );
     check("F(1 2)", "4..5: expected ',' or ')' at position 4, found '2'; the arguments of F begin at 1");
+    for (text, found, hint) in [
+        ("F([a]=1 AND [b]=2)", "'AND'", "write And(condition, condition)"),
+        ("F([a]=1 or [b]=2)", "'or'", "write Or(condition, condition)"),
+        ("F([a] != 2)", "'!'", "different is written <>"),
+        ("F([a] + 2)", "'+'", "texts are joined by & or Join"),
+    ] {
+        let error = parse(text, LIMITS).unwrap_err();
+        assert_eq!((error.found.as_str(), error.hint.as_deref()), (found, Some(hint)), "{text}");
+    }
     check("F(1))", "4..5: expected the end of the expression at position 4, found ')'");
     check(
         "[a] = 1",
