@@ -1,6 +1,6 @@
-//! Two processes on one PostgreSQL database, contending for the lease, for accounts, for keys and for the log.
+//! Two processes on one PostgreSQL database, contending for the lease, for accounts, for names, for keys and for the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use rollcall_model::plan::Action;
 use rollcall_store::conformance::World;
 use rollcall_store::{
     Accepted, ClaimResult, Fenced, Lease, LogOrder, LogQuery, LogRow, LogStatus, MergeBatch, NewUpload, PersonUpdate,
-    RecordBatch, Store, open,
+    RecordBatch, Store, Wanted, open,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -31,6 +31,8 @@ const KEYS: usize = 40;
 const TURNS: usize = 8;
 /// Accounts that it claims in each; all of them in all.
 const CLAIMS: usize = 3;
+/// All that anybody may be called; half as many as there are persons.
+const NAMES: usize = PERSONS / 2;
 const DOMAIN: &str = "corp.test";
 const COUNTER: &str = "counter";
 const LEASE_MS: i64 = 120;
@@ -56,6 +58,8 @@ struct Report {
     stale: i64,
     /// Accounts that it was granted.
     granted: Vec<usize>,
+    /// Names that it got for persons, both by their places.
+    names: Vec<(usize, usize)>,
     /// Keys under which its upload was stored.
     stored: Vec<usize>,
     /// Keys that somebody else had used.
@@ -91,6 +95,7 @@ async fn two_processes_contend() {
     let (first, second) = tokio::join!(contender(&first), contender(&second));
     check_lease(store.as_ref(), &world, &first, &second).await;
     check_claims(store.as_ref(), &task(0), &first, &second).await;
+    check_names(&first, &second);
     let mut stored = [first.stored, second.stored].concat();
     stored.sort_unstable();
     assert_eq!(stored, (0..KEYS).collect::<Vec<_>>(), "each key stores one upload");
@@ -150,6 +155,14 @@ async fn check_claims(store: &dyn Store, task: &Task, first: &Report, second: &R
     assert_eq!(holders, task.guids.len());
 }
 
+/// Whoever came first, each name has one person, and whoever asked again got the same.
+fn check_names(first: &Report, second: &Report) {
+    let all: BTreeSet<(usize, usize)> = first.names.iter().chain(&second.names).copied().collect();
+    let persons: BTreeSet<usize> = all.iter().map(|(person, _)| *person).collect();
+    let names: BTreeSet<usize> = all.iter().map(|(_, name)| *name).collect();
+    assert_eq!((all.len(), persons.len(), names.len()), (NAMES, NAMES, NAMES), "{all:?}");
+}
+
 /// What each process does: keys and late reports at once, the rest whenever it holds the lease, and now and then
 /// beyond the lease's end.
 async fn contend(task: &Task) -> Report {
@@ -166,6 +179,7 @@ async fn contend(task: &Task) -> Report {
             continue;
         };
         claim(store.as_ref(), task, &holder.lease, &mut report).await;
+        reserve(store.as_ref(), task, &holder.lease, &mut report).await;
         report.epochs.push(holder.lease.epoch.0);
         for write in 1.. {
             if !raise(store.as_ref(), task, &holder.lease, &mut report).await {
@@ -224,6 +238,29 @@ async fn claim(store: &dyn Store, task: &Task, lease: &Lease, report: &mut Repor
         Fenced::Done(results) => {
             let granted = (from..until).zip(results).filter(|(_, result)| *result == ClaimResult::Granted);
             report.granted.extend(granted.map(|(at, _)| at));
+        }
+        Fenced::Stale => panic!("taken just now"),
+    }
+}
+
+/// Wants a name for everybody, in an order of its own; what is granted under an older epoch stays.
+async fn reserve(store: &dyn Store, task: &Task, lease: &Lease, report: &mut Report) {
+    let names: Vec<String> = (0..NAMES).map(|at| format!("name {at}")).collect();
+    let turned = task.seed.is_multiple_of(2);
+    let order: Vec<usize> = if turned { (0..PERSONS).rev().collect() } else { (0..PERSONS).collect() };
+    let wanted: Vec<Wanted> = order
+        .iter()
+        .map(|at| Wanted {
+            person: task.persons[*at],
+            attribute: "sAMAccountName".to_owned(),
+            candidates: names.clone(),
+            seen: Vec::new(),
+        })
+        .collect();
+    match store.reserve(lease, &wanted, Timestamp(1)).await.unwrap() {
+        Fenced::Done(answers) => {
+            let got = order.into_iter().zip(answers).filter_map(|(person, name)| Some((person, name?)));
+            report.names.extend(got);
         }
         Fenced::Stale => panic!("taken just now"),
     }
