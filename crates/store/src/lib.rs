@@ -6,6 +6,7 @@
 //! [`Fenced::Stale`] where that lease has passed to another.
 
 pub mod agents;
+pub mod asks;
 pub mod budget;
 pub mod conformance;
 pub mod identity;
@@ -19,6 +20,7 @@ pub mod unique;
 pub mod work;
 
 pub use agents::{Agent, Agents, ControllerBefore, Draining, Lease, LeaseHolder, NewEnrolment};
+pub use asks::{Ask, Asks};
 pub use budget::{Admission, BudgetRest, BudgetSettled, BudgetState, BudgetWanted, Budgets};
 pub use identity::{
     Application, Audit, Identity, NewApplication, NewSecret, RoleGrant, SealedKey, Secret, ServicePrincipal, Tenant,
@@ -90,7 +92,7 @@ pub enum Fenced<T> {
 
 /// Everything together; what the service is given.
 #[async_trait::async_trait]
-pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Budgets + Schemas + Sweeps + UniqueValues {
+pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Asks + Budgets + Schemas + Sweeps + UniqueValues {
     /// Answers when the database does; for `/readyz`.
     async fn ping(&self) -> Result<(), Error>;
 

@@ -7,6 +7,7 @@
 )]
 
 mod agents;
+mod asks;
 mod budget;
 mod hostile;
 mod identity;
@@ -48,6 +49,7 @@ cases! {
     identity::roles_are_granted_once,
     identity::the_audit_is_newest_first,
     identity::jobs_round_trip_and_count_their_versions,
+    asks::a_question_is_taken_once_and_answered,
     intake::an_upload_round_trips,
     intake::a_key_is_answered_as_before_or_refused,
     intake::a_full_bucket_takes_nothing,

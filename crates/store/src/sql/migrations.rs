@@ -19,6 +19,7 @@ const SQLITE: &[Step] = &[
     (8, "unique values", include_str!("../../migrations/sqlite/0008_unique_values.sql")),
     (9, "job schema", include_str!("../../migrations/sqlite/0009_job_schema.sql")),
     (10, "sweep", include_str!("../../migrations/sqlite/0010_sweep.sql")),
+    (11, "asks", include_str!("../../migrations/sqlite/0011_asks.sql")),
 ];
 const POSTGRES: &[Step] = &[
     (1, "start", include_str!("../../migrations/postgres/0001_start.sql")),
@@ -31,6 +32,7 @@ const POSTGRES: &[Step] = &[
     (8, "unique values", include_str!("../../migrations/postgres/0008_unique_values.sql")),
     (9, "job schema", include_str!("../../migrations/postgres/0009_job_schema.sql")),
     (10, "sweep", include_str!("../../migrations/postgres/0010_sweep.sql")),
+    (11, "asks", include_str!("../../migrations/postgres/0011_asks.sql")),
 ];
 
 /// Brings the schema of an SQLite file up to date.

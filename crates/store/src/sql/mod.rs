@@ -5,6 +5,7 @@ mod text;
 #[macro_use]
 mod db;
 mod agents;
+mod asks;
 mod batch;
 mod budget;
 mod checkpoint;
