@@ -18,10 +18,14 @@ pub(crate) mod health;
 mod jobs;
 mod links;
 mod logs;
+pub(crate) mod on_demand;
 pub(crate) mod openapi;
 mod path;
+mod persons;
+mod preview;
 mod request;
 pub(crate) mod routes;
+mod schema;
 mod settings;
 mod status;
 pub(crate) mod token;
@@ -31,6 +35,7 @@ mod upload;
 mod tests;
 
 pub(crate) use error::ApiError;
+pub(crate) use schema::DirectorySchemas;
 
 /// The whole application.
 pub(crate) fn router(state: &AppState) -> Router {

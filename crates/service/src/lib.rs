@@ -9,8 +9,10 @@ pub mod fault;
 mod files;
 mod first_start;
 mod moment;
+mod preview;
 mod roles;
 mod seal;
+mod secrets;
 mod service;
 mod state;
 pub mod system;
@@ -20,4 +22,5 @@ pub mod work;
 
 pub use api::openapi::document as openapi_document;
 pub use error::Error;
+pub use secrets::JobSecrets;
 pub use service::{Options, Service};

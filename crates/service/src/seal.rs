@@ -1,5 +1,6 @@
 //! Secrets at rest: XChaCha20-Poly1305 under the master key, bound to the place they are stored at.
 
+use aws_lc_rs::hmac;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rollcall_model::Random;
@@ -94,6 +95,16 @@ impl MasterKey {
         let aad = place.bytes();
         let opened = self.cipher().decrypt(&XNonce::from(nonce), Payload { msg: text, aad: &aad });
         opened.map(Zeroizing::new).map_err(|_| broken())
+    }
+
+    /// 32 bytes that follow from the key, for one purpose and one name (HMAC-SHA256, RFC 2104).
+    #[must_use]
+    pub(crate) fn derive(&self, purpose: &str, name: &str) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice());
+        let tag = hmac::sign(&key, format!("rollcall\n{}\n{purpose}\n{name}", purpose.len()).as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        bytes
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

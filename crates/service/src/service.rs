@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::state::{AppState, Parts};
 use crate::tokens::Tokens;
 use crate::work::{Hub, WorkOptions};
-use crate::{Error, api, files, first_start, tls};
+use crate::{Error, JobSecrets, api, files, first_start, tls};
 
 /// What the service needs from outside.
 pub struct Options {
@@ -47,11 +47,13 @@ impl Service {
         let store = rollcall_store::open(&config.store.url, &config.data.dir).await?;
         let keys = first_start::identity(&config, &*store, &master, &*clock, &*random).await?;
         let tokens = Tokens::open(&config.server.public_url, &keys, &master)?;
+        let secrets = JobSecrets::new(master);
         let hub = Hub::new(WorkOptions {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             node: NodeId(random.uuid_v4()),
+            secrets: secrets.clone(),
         });
         let metrics = metrics_handle();
         let state = AppState::new(Parts {
@@ -61,8 +63,11 @@ impl Service {
             random,
             hub,
             tokens,
+            secrets,
+            directory_schemas: api::DirectorySchemas::default(),
             failures: api::token::Failures::default(),
             counted: api::health::Counted::default(),
+            on_demand: api::on_demand::OnDemand::default(),
             metrics,
         });
         Ok(Self { state })

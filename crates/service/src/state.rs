@@ -7,8 +7,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rollcall_model::{Clock, Random};
 use rollcall_store::{Audit, Store};
 
+use crate::JobSecrets;
+use crate::api::DirectorySchemas;
 use crate::api::access::Caller;
 use crate::api::health::Counted;
+use crate::api::on_demand::OnDemand;
 use crate::api::token::Failures;
 use crate::config::Config;
 use crate::tokens::Tokens;
@@ -26,8 +29,11 @@ pub(crate) struct Parts {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) hub: Hub,
     pub(crate) tokens: Tokens,
+    pub(crate) secrets: JobSecrets,
+    pub(crate) directory_schemas: DirectorySchemas,
     pub(crate) failures: Failures,
     pub(crate) counted: Counted,
+    pub(crate) on_demand: OnDemand,
     pub(crate) metrics: PrometheusHandle,
 }
 

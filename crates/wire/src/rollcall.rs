@@ -1,5 +1,8 @@
 //! Bodies of Rollcall's own routes, under `/rollcall/v1`.
 
+pub mod persons;
+pub mod schema;
+
 use std::collections::BTreeMap;
 
 mod preview;
@@ -90,6 +93,14 @@ pub struct JobSettings {
     pub enable_found_disabled: bool,
     /// Disables, deletes, moves of linked accounts and clears in 24 hours; `null`: as many as come.
     pub budget: Option<u32>,
+    /// What is done to the account of somebody who leaves the scope: `nothing`, `disable` or `disableAndMove`.
+    pub on_scope_exit: String,
+    /// DN of the container they are moved to.
+    pub scope_exit_container: Option<String>,
+    /// IANA name of the zone whose midnight is the job's; `null`: UTC.
+    pub time_zone: Option<String>,
+    /// Days for which the unique values of an account that is no more are given to nobody else.
+    pub unique_quarantine_days: u32,
     /// Raised by every change.
     pub schema_version: i64,
     /// The mappings as they stand; read only here.
@@ -141,6 +152,15 @@ pub struct JobSettingsPatch {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>)]
     pub budget: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_scope_exit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope_exit_container: Option<String>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub time_zone: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_quarantine_days: Option<u32>,
 }
 
 /// Tells a member that is `null` from one that is absent.
@@ -163,6 +183,8 @@ pub struct JobStatus {
     /// The agent that works on the domain now.
     pub active_agent: Option<Uuid>,
     pub schema_version: i64,
+    /// Whether the mappings' targets fit the directory.
+    pub schema_targets: schema::TargetState,
     /// Operation state to number.
     pub operations: BTreeMap<String, i64>,
     pub persons: i64,
@@ -173,6 +195,8 @@ pub struct JobStatus {
     pub failed: i64,
     /// How much of the budget is spent, and who is held back by it.
     pub budget: JobBudget,
+    /// The last walk over the job's persons after its mappings were changed; `null` where there was none.
+    pub sweep: Option<persons::SweepStatus>,
     /// Rows of the provisioning log by action and result.
     pub changes: Vec<ChangeCount>,
 }

@@ -18,6 +18,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// JSON pointer, or name of a header or parameter.
     pub(crate) target: Option<String>,
+    /// Several places at fault; they stand in for `target`.
+    pub(crate) details: Vec<ErrorDetail>,
     pub(crate) retry_after_s: Option<u64>,
     /// `WWW-Authenticate`.
     pub(crate) challenge: Option<String>,
@@ -25,7 +27,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), target: None, retry_after_s: None, challenge: None }
+        Self { status, code, message: message.into(), target: None, details: Vec::new(), retry_after_s: None, challenge: None }
     }
 
     pub(crate) fn at(mut self, target: impl Into<String>) -> Self {
@@ -84,12 +86,15 @@ impl ApiError {
             code: self.code.to_owned(),
             message: self.message.clone(),
             target: target.clone(),
+            hint: None,
+            drawing: None,
         });
+        let details = if self.details.is_empty() { details.collect() } else { self.details.clone() };
         ErrorEnvelope {
             error: ErrorBody {
                 code: self.code.to_owned(),
                 message: self.message.clone(),
-                details: details.collect(),
+                details,
                 inner_error: InnerError {
                     date: moment::unmarked(now),
                     request_id: ids.request.clone(),

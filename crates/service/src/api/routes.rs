@@ -1,6 +1,9 @@
 //! Every route: method, path, who may call it, what it takes and gives. Router, access checks and the OpenAPI document
 //! are all made from this one table.
 
+mod persons;
+mod schemas;
+
 use axum::http::Method;
 use axum::routing::{MethodFilter, post};
 use axum::routing::{MethodRouter, get, on};
@@ -11,7 +14,7 @@ use utoipa::openapi::schema::Schema;
 
 use crate::api::access::Access;
 use crate::api::{
-    agents, applications, discovery, health, jobs, links, logs as log_routes, settings, status, token, upload,
+    agents, applications, discovery, health, jobs, links, logs as log_routes, on_demand, preview, settings, status, token, upload,
 };
 use crate::roles::Role;
 use crate::state::AppState;
@@ -129,6 +132,8 @@ pub(crate) fn all() -> Vec<Route> {
         graph_applications(),
         graph_principals(),
         rollcall_jobs(),
+        schemas::all(),
+        persons::all(),
         link_routes(),
         agent_routes(),
     ]
@@ -298,6 +303,15 @@ fn graph_jobs() -> Vec<Route> {
             .says("Starts a job, or goes on with a paused one."),
         Route::post(PAUSE, "pauseJob", WRITE_JOBS, None, (204, None), post(jobs::pause))
             .says("Pauses a job: uploads are accepted and wait."),
+        Route::post(
+            "/v1.0/servicePrincipals/{principal}/synchronization/jobs/{job}/provisionOnDemand",
+            "provisionOnDemand",
+            WRITE_JOBS,
+            Some(shape::<graph::ProvisionOnDemandRequest>()),
+            (200, Some(shape::<graph::KeyValuePair>())),
+            post(on_demand::provision),
+        )
+        .says("Works on up to 5 stored persons at once and tells what was done; with ?preview=true nothing is written."),
     ]
 }
 
@@ -424,6 +438,15 @@ fn rollcall_jobs() -> Vec<Route> {
             get(settings::job_status),
         )
         .says("Counts over a job's rows."),
+        Route::post(
+            "/rollcall/v1/jobs/{job}/preview",
+            "preview",
+            READ_JOBS,
+            Some(shape::<rollcall::PreviewRequest>()),
+            (200, Some(shape::<rollcall::PreviewAnswer>())),
+            post(preview::preview),
+        )
+        .says("What would be done about operations, stored persons, or under other mappings. Nothing is written."),
         Route::post(
             "/rollcall/v1/jobs/{job}/retry",
             "retryJob",

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use rollcall_engine::evaluate::Prepared;
 use rollcall_model::config::{
-    Apply, DeleteAction, InitialPassword, JobConfig, JobState, Mapping, MappingSource, target,
+    Apply, DeleteAction, InitialPassword, JobConfig, JobState, Mapping, MappingSource, OnScopeExit, target,
 };
 use rollcall_model::plan::Action;
 use rollcall_model::{Dn, SourceName};
@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
 use crate::api::request::read_json;
+use crate::api::schema::{save_settings, state_of};
 use crate::api::{find, status};
 use crate::state::AppState;
 
@@ -43,11 +44,7 @@ pub(crate) async fn change(
     let details = serde_json::to_value(&patch).unwrap_or_default();
     let mut config = job.config.clone();
     apply(&mut config, patch)?;
-    check_mappings(&config, job.schema_version)?;
-    let audit = state.audit(&caller, "job.set", job.id.as_str(), &details);
-    let version = state.store.set_job_config(caller.tenant, &job.id, &config, &audit).await?;
-    let version = version.ok_or_else(|| ApiError::unknown_job(job.id.as_str()))?;
-    state.hub.changed();
+    let version = save_settings(&state, &caller, &job, config.clone(), details).await?;
     Ok(Json(to_wire(&config, version)))
 }
 
@@ -82,6 +79,17 @@ fn to_wire(config: &JobConfig, schema_version: i64) -> JobSettings {
         create_inactive: config.create_inactive,
         enable_found_disabled: config.enable_found_disabled,
         budget: config.budget,
+        on_scope_exit: match config.on_scope_exit {
+            OnScopeExit::Nothing => "nothing".to_owned(),
+            OnScopeExit::Disable => "disable".to_owned(),
+            OnScopeExit::DisableAndMove(_) => "disableAndMove".to_owned(),
+        },
+        scope_exit_container: match &config.on_scope_exit {
+            OnScopeExit::DisableAndMove(container) => Some(container.clone()),
+            OnScopeExit::Nothing | OnScopeExit::Disable => None,
+        },
+        time_zone: config.time_zone.clone(),
+        unique_quarantine_days: config.unique_quarantine_days,
         schema_version,
         mappings: config.mappings.clone(),
     }
@@ -135,6 +143,11 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
     if let Some(pair) = patch.matching {
         set_match(config, &pair)?;
     }
+    set_scope_exit(config, patch.on_scope_exit.as_deref(), patch.scope_exit_container)?;
+    if let Some(zone) = patch.time_zone {
+        config.time_zone = zone.map(time_zone).transpose()?;
+    }
+    config.unique_quarantine_days = patch.unique_quarantine_days.unwrap_or(config.unique_quarantine_days);
     config.budget = patch.budget.unwrap_or(config.budget);
     for (setting, wanted) in [
         (&mut config.empty_is_value, patch.empty_is_value),
@@ -149,6 +162,48 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
 
 fn row(to: &str, source: MappingSource) -> Mapping {
     Mapping::new(to, source)
+}
+
+/// What is done to somebody who leaves the scope. A container is meant for moving, whatever stood before.
+fn set_scope_exit(config: &mut JobConfig, exit: Option<&str>, container: Option<String>) -> Result<(), ApiError> {
+    let container = container.map(|text| dn(text, "/scopeExitContainer")).transpose()?;
+    let before = match &config.on_scope_exit {
+        OnScopeExit::DisableAndMove(container) => Some(container.clone()),
+        OnScopeExit::Nothing | OnScopeExit::Disable => None,
+    };
+    match (exit, container) {
+        (None, None) => {}
+        (Some("nothing"), None) => config.on_scope_exit = OnScopeExit::Nothing,
+        (Some("disable"), None) => config.on_scope_exit = OnScopeExit::Disable,
+        (None | Some("disableAndMove"), Some(container)) => {
+            config.on_scope_exit = OnScopeExit::DisableAndMove(container);
+        }
+        (Some("disableAndMove"), None) => {
+            let missing = "disableAndMove needs scopeExitContainer: the DN that accounts are moved to.";
+            let container = before.ok_or_else(|| ApiError::bad_request(missing).at("/scopeExitContainer"))?;
+            config.on_scope_exit = OnScopeExit::DisableAndMove(container);
+        }
+        (Some("nothing" | "disable"), Some(_)) => {
+            let message = "scopeExitContainer goes with onScopeExit disableAndMove only.";
+            return Err(ApiError::bad_request(message).at("/scopeExitContainer"));
+        }
+        (Some(_), _) => {
+            let message = "onScopeExit must be 'nothing', 'disable' or 'disableAndMove'.";
+            return Err(ApiError::bad_request(message).at("/onScopeExit"));
+        }
+    }
+    Ok(())
+}
+
+/// A zone of the IANA database.
+fn time_zone(name: String) -> Result<String, ApiError> {
+    match jiff::tz::TimeZone::get(&name) {
+        Ok(_) => Ok(name),
+        Err(_) => Err(ApiError::bad_request(format!(
+            "'{name}' is no time zone: write it as in Europe/Berlin, or null for UTC."
+        ))
+        .at("/timeZone")),
+    }
 }
 
 /// When an account's name is written.
@@ -248,6 +303,8 @@ pub(crate) async fn job_status(
         Some(domain) => status::active_lease(&state, caller.tenant, domain).await?,
         None => None,
     };
+    let schema_targets = state_of(&state, &job).await?;
+    let sweep = crate::api::persons::sweep_of(&state, &job).await?;
     Ok(Json(JobStatus {
         id: job.id.as_str().to_owned(),
         service_principal: job.service_principal.0,
@@ -255,6 +312,7 @@ pub(crate) async fn job_status(
         domain: job.config.domain,
         active_agent: holder.map(|holder| holder.agent.0),
         schema_version: job.schema_version,
+        schema_targets,
         operations: counts.operations.iter().map(|(state, count)| (state.as_str().to_owned(), *count)).collect(),
         persons: counts.persons,
         linked: counts.linked,
@@ -266,6 +324,7 @@ pub(crate) async fn job_status(
             staged: budget.staged,
             released: budget.released,
         },
+        sweep,
         changes: counts
             .changes
             .iter()

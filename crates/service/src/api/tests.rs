@@ -6,6 +6,8 @@ mod administration;
 mod intake;
 mod log;
 mod oauth;
+mod persons;
 mod postgres;
 mod routes;
+mod schema;
 mod world;

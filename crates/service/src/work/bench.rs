@@ -80,6 +80,7 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::new(SystemRandom),
             node: NodeId(self.world.id()),
+            secrets: crate::JobSecrets::generate(&SystemRandom),
         };
         Worker::new(Arc::new(options), self.world.tenant, DOMAIN)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use rollcall_engine::evaluate::{self, Evaluation, Surroundings};
+use rollcall_engine::evaluate::{self, Evaluated, Evaluation, Surroundings};
 use rollcall_model::desired::DesiredState;
 use rollcall_model::ids::{ChangeId, Epoch, JobId, ObjectGuid, PersonId};
 use rollcall_model::killpoint::KillPoint;
@@ -12,6 +12,7 @@ use rollcall_model::{Code, Timestamp, fold, limits};
 use rollcall_store::{DuePerson, Error, Fenced};
 use rollcall_wire::link::{Capability, Lane, ToAgent};
 
+use super::credit::Given;
 use super::domain::Worker;
 use super::session::Session;
 use super::session::SessionId;
@@ -96,9 +97,12 @@ impl Worker {
         let mut decided = Vec::new();
         let mut left = None;
         let mut bytes = 0;
+        let mut under = HashMap::with_capacity(due.len());
         let evaluate = |person: DuePerson| {
-            let evaluation = self.evaluate(&person, &links);
-            (person, evaluation)
+            let evaluated = self.evaluate(&person, &links);
+            let schema = self.jobs.get(&person.job).map_or(0, |ready| ready.job.schema_version);
+            under.insert(person.person.id, (schema, self.next_look(&person.job, &evaluated, now)));
+            (person, evaluated.evaluation)
         };
         let mut due: VecDeque<_> = due.into_iter().map(evaluate).collect();
         self.offer_values(due.make_contiguous(), now).await?;
@@ -135,26 +139,27 @@ impl Worker {
             Lane::Urgent => self.urgent_may_be_due |= !left.is_empty(),
         }
         let any = !decided.is_empty() || !items.is_empty();
-        if !decided.is_empty() && self.record(&decided, &HashMap::new()).await? == Fenced::Done(()) {
+        let given = decided.iter().map(|outcome| {
+            let under = under.get(&outcome.person).copied().unwrap_or_default();
+            (outcome.person, Given::to_nobody(outcome.version, under, now))
+        });
+        if !decided.is_empty() && self.record(&decided, &given.collect()).await? == Fenced::Done(()) {
             // They may have been held back, or released.
             let _ = self.settle_budget(&decided).await?;
         }
-        self.send_work(session, epoch, lane, items, now).await?;
+        self.send_work((session, epoch), lane, items, &under, now).await?;
         Ok(any)
     }
 
     /// Sends what the jobs' budgets let through.
     async fn send_work(
         &mut self,
-        session: SessionId,
-        epoch: Epoch,
+        (session, epoch): (SessionId, Epoch),
         lane: Lane,
         items: Vec<(JobId, DesiredState)>,
+        under: &HashMap<PersonId, (i64, Option<Timestamp>)>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let schema_of = |job: &JobId| self.jobs.get(job).map_or(0, |ready| ready.job.schema_version);
-        let versions: HashMap<PersonId, i64> =
-            items.iter().map(|(job, desired)| (desired.person, schema_of(job))).collect();
         let Some(items) = self.admitted(items, now).await?.filter(|items| !items.is_empty()) else { return Ok(()) };
         self.cycle(now);
         fault::reached(KillPoint::BeforeWorkSend);
@@ -162,7 +167,7 @@ impl Worker {
         // An agent that knows of no lanes is told of none.
         let sent_as = if can_overtake { lane } else { Lane::Normal };
         for item in &items {
-            self.credit.give(item, versions.get(&item.person).copied().unwrap_or_default(), lane, now);
+            self.credit.give(item, under.get(&item.person).copied().unwrap_or_default(), lane, now);
         }
         // An agent that does not take it is cut off; with its next connection the credit is cleared.
         self.send_to(session, ToAgent::Work { epoch, needs: needs(&items), lane: sent_as, items });
@@ -188,16 +193,18 @@ impl Worker {
         }
     }
 
-    fn evaluate(&self, due: &DuePerson, links: &HashMap<(JobId, String), ObjectGuid>) -> Evaluation {
+    fn evaluate(&self, due: &DuePerson, links: &HashMap<(JobId, String), ObjectGuid>) -> Evaluated {
         let Some(ready) = self.jobs.get(&due.job) else {
-            return Evaluation::Skip(Code::InternalError, Vec::new());
+            let evaluation = Evaluation::Skip(Code::InternalError, Vec::new());
+            return Evaluated { evaluation, read_clock: false };
         };
         let manager = evaluate::manager_of(&ready.prepared, &due.person)
             .and_then(|id| links.get(&(due.job.clone(), fold(&id))).copied());
         let reserved = BTreeMap::new();
         let now = self.options.clock.now();
-        let surroundings = Surroundings { now, manager_link: manager, secret: &[0; 32], reserved: &reserved };
-        evaluate::evaluate(&ready.prepared, &due.person, &surroundings).evaluation
+        let secret = self.options.secrets.of(&due.job);
+        let surroundings = Surroundings { now, manager_link: manager, secret: &secret, reserved: &reserved };
+        evaluate::evaluate(&ready.prepared, &due.person, &surroundings)
     }
 
     /// The accounts of these people's managers, as far as this job has linked them.

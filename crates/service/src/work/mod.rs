@@ -4,6 +4,7 @@
 //! A worker is one task. Everything that changes persons of its domain happens in it, one transaction after the other,
 //! under the domain's lease; so there is no locking, and another node that takes the lease over stops it dead.
 
+mod ask;
 mod backoff;
 #[cfg(test)]
 mod bench;
@@ -17,6 +18,7 @@ mod merge;
 mod record;
 mod session;
 mod standing;
+pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
 mod unchanged;
@@ -32,6 +34,7 @@ use rollcall_model::{Clock, Random, Timestamp, limits};
 use rollcall_store::Store;
 use tokio::sync::mpsc;
 
+pub(crate) use ask::{Asker, NoAnswer};
 use domain::{Event, Worker};
 
 /// What the workers need from outside.
@@ -40,6 +43,8 @@ pub struct WorkOptions {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub node: NodeId,
+    /// Seeds of the random values in mappings.
+    pub secrets: crate::JobSecrets,
 }
 
 /// Whether something of that moment is younger than `ms` milliseconds. What comes from the future is not: the clock was
@@ -104,6 +109,12 @@ impl Hub {
 
     fn events(&self) -> Vec<mpsc::Sender<Event>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The queue of a domain's worker, where there is one.
+    fn known_worker(&self, tenant: TenantId, domain: &str) -> Option<mpsc::Sender<Event>> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.get(&(tenant, domain.to_lowercase())).filter(|events| !events.is_closed()).cloned()
     }
 
     /// The queue of a domain's worker, which is started where there is none.

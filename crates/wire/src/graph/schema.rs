@@ -240,7 +240,6 @@ pub struct AttributeMappingSource {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
-    #[schema(no_recursion)]
     pub parameters: Vec<SourceParameter>,
     #[serde(flatten)]
     #[schema(ignore)]

@@ -22,6 +22,8 @@ fn path_of(world: &World, template: &str) -> String {
         .replace("{template}", &Uuid::nil().to_string())
         .replace("{upload}", &Uuid::nil().to_string())
         .replace("{externalId}", "E-1")
+        .replace("{version}", "1")
+        .replace("{directory}", "1")
         .replace("{agent}", &Uuid::nil().to_string())
         .replace("{tenant}", &world.tenant)
 }

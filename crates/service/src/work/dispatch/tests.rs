@@ -1,5 +1,7 @@
 //! Work on its way to an agent that is there only as the far end of a queue.
 
+mod unique;
+
 use rollcall_model::SourceName;
 use rollcall_model::config::{DeleteAction, InitialPassword, Mapping, MappingSource};
 use rollcall_model::ids::ObjectGuid;
@@ -41,6 +43,7 @@ impl Bench {
             clock: std::sync::Arc::new(SystemClock),
             random: std::sync::Arc::new(SystemRandom),
             node: world.node,
+            secrets: crate::JobSecrets::generate(&SystemRandom),
         };
         let now = options.clock.now();
         let mut worker = Worker::new(std::sync::Arc::new(options), world.tenant, DOMAIN);
