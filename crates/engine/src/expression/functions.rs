@@ -16,9 +16,10 @@ use std::fmt;
 
 use rollcall_syntax::Span;
 
+use super::compile::unusable;
 use super::scope::Arguments;
 use super::vectors::Example;
-use super::{Argument, Fault, Unusable, Value, vectors};
+use super::{Argument, Expr, Fault, Unusable, Value, vectors};
 pub(crate) use text::part;
 
 type Run = for<'a> fn(&Arguments<'_, 'a>) -> Result<Value<'a>, Fault>;
@@ -275,6 +276,29 @@ impl FunctionInfo {
 impl fmt::Debug for FunctionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+/// The whole number that an argument is, where it is a constant.
+fn constant_number(arguments: &[Argument], at: usize) -> Option<i64> {
+    match arguments.get(at)?.expr.as_ref()? {
+        Expr::Number(number) => Some(*number),
+        Expr::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Refuses a constant that is not in a range.
+fn in_range(
+    arguments: &[Argument],
+    at: usize,
+    range: std::ops::RangeInclusive<i64>,
+    message: &str,
+    hint: &str,
+) -> Result<(), Unusable> {
+    match (constant_number(arguments, at), arguments.get(at)) {
+        (Some(number), Some(argument)) if !range.contains(&number) => Err(unusable(argument.at, message, hint)),
+        _ => Ok(()),
     }
 }
 

@@ -156,6 +156,10 @@ fn types_are_checked_where_they_are_known() {
         "FormatDateTime: expected a date format as outputFormat, found \"'yyyy\"",
         "quote is not closed",
     );
+    refused("Item([a], 0)", "0", "Item: indexes start at 1", "Item(attribute, 1)");
+    let sum = "RandomString: the length is below the sum of the minimums, 4";
+    refused("RandomString(3, 2, 2, 0, 0)", "3", sum, "longer");
+    refused("RandomString(300,1,1,1,1)", "300", "RandomString: lengths are from 0 to 256", "256");
     let culture = "ToLower: expected a culture such as tr-TR as culture, found \"Turkish!\"";
     refused("ToLower([a], \"Turkish!\")", "\"Turkish!\"", culture, "tr-TR");
     let keyword = "InStr: expected vbTextCompare or vbBinaryCompare as compareType, found \"text\"";

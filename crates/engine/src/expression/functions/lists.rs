@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{Family, FunctionInfo, Type, optional, required};
+use super::{Family, FunctionInfo, Type, in_range, optional, required};
 use crate::expression::scope::Arguments;
 use crate::expression::{Fault, Value};
 
@@ -24,10 +24,16 @@ pub(super) const TABLE: &[FunctionInfo] = &[
     FunctionInfo::new("Count", &[LIST], Type::Number, |a| Ok(Value::count(a.texts(0)?.len())))
         .of(Family::Lists)
         .told("How many values an attribute has; 0 if it is absent.", &[]),
-    FunctionInfo::new("Item", &[LIST, required("index", Type::Number)], Type::Text, item).of(Family::Lists).told(
-        "One value of a list, counted from 1.",
-        &["An index that is not there fails the record; see ItemOrNull."],
-    ),
+    FunctionInfo::new("Item", &[LIST, required("index", Type::Number)], Type::Text, item)
+        .of(Family::Lists)
+        .check(|_, arguments| {
+            let hint = "the first value is Item(attribute, 1)";
+            in_range(arguments, 1, 1..=i64::MAX, "Item: indexes start at 1", hint)
+        })
+        .told(
+            "One value of a list, counted from 1.",
+            &["An index that is not there fails the record; see ItemOrNull."],
+        ),
     FunctionInfo::new("ItemOrNull", &[LIST, required("index", Type::Number)], Type::Text, |a| {
         let values = a.texts(0)?;
         Ok(position(a)?.and_then(|at| values.into_iter().nth(at)).map_or(Value::Null, Value::Text))

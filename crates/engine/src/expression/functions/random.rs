@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 
 use rollcall_model::limits::RANDOM_STRING_CHARS_MAX;
+use rollcall_syntax::Span;
 use sha2::{Digest as _, Sha256};
 
 use super::convert::bytes::hyphenated;
-use super::{Family, FunctionInfo, Nature, Type, optional, required};
+use super::{Family, FunctionInfo, Nature, Type, constant_number, in_range, optional, required};
 use crate::expression::scope::Arguments;
-use crate::expression::{Fault, Value};
+use crate::expression::{Argument, Fault, Unusable, Value};
 
 const NOTE: &str = "The same job, person and mapping always get the same value.";
 
@@ -53,6 +54,7 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         Type::Text,
         random_string,
     )
+    .check(check_string)
     .of(Family::Random)
     .nature(Nature::Random)
     .told(
@@ -60,6 +62,17 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         &[NOTE, "At most 256 characters, and at least as many as the four numbers together."],
     ),
 ];
+
+/// Refuses constants that no text can keep to.
+fn check_string(_: Span, arguments: &[Argument]) -> Result<(), Unusable> {
+    for at in 0..5 {
+        let message = "RandomString: lengths are from 0 to 256";
+        in_range(arguments, at, 0..=256, message, "at most 256 characters can be made")?;
+    }
+    let least: i64 = (1..5).filter_map(|at| constant_number(arguments, at)).sum();
+    let message = format!("RandomString: the length is below the sum of the minimums, {least}");
+    in_range(arguments, 0, least..=256, &message, "make it longer, or the minimums smaller")
+}
 
 const CLASSES: [&str; 4] =
     ["0123456789", "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"];
