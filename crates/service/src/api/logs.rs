@@ -20,7 +20,7 @@ use crate::api::path::GraphVersion;
 use crate::state::AppState;
 
 mod filter;
-mod render;
+pub(super) mod render;
 
 /// Service principals by the job that is theirs.
 type Principals = HashMap<JobId, Application>;

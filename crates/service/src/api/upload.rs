@@ -74,14 +74,14 @@ pub(crate) async fn bulk_upload(
 }
 
 /// First half of the SHA-256 of a record. Members are written in the order of their names, whatever order they came in.
-fn half_digest(data: &str) -> [u8; 16] {
+pub(super) fn half_digest(data: &str) -> [u8; 16] {
     let digest: [u8; 32] = Sha256::digest(data).into();
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
 }
 
-async fn accept(state: &AppState, upload: &NewUpload) -> Result<UploadId, ApiError> {
+pub(super) async fn accept(state: &AppState, upload: &NewUpload) -> Result<UploadId, ApiError> {
     let keys_since = upload.received.plus_ms(-limits::IDEMPOTENCY_LIFE_S * 1_000);
     fault::reached(KillPoint::BeforeIntakeCommit);
     let accepted = state.store.accept(upload, limits::JOB_WAITING_OPERATIONS_MAX, keys_since).await?;

@@ -73,7 +73,7 @@ impl Questions {
         (number, answered)
     }
 
-    fn answer(&self, number: u64, frame: FromAgent) {
+    pub(super) fn answer(&self, number: u64, frame: FromAgent) {
         let asker = self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&number);
         if let Some(asker) = asker {
             // Whoever asked may have given up.
