@@ -113,8 +113,8 @@ fn attributes(desired: &DesiredState, confirmed: &Confirmed) -> Vec<String> {
     if desired.extent != Extent::Everything || desired.leave_existing {
         return Vec::new();
     }
-    let named = desired.attributes.iter().filter(|attribute| attribute.may_write == MayWrite::Yes);
-    let mut names: Vec<String> = named
+    let writable = desired.attributes.iter().filter(|attribute| attribute.may_write == MayWrite::Yes);
+    let mut names: Vec<String> = writable
         .filter(|attribute| differs(confirmed, &attribute.name, &attribute.values))
         .map(|attribute| attribute.name.clone())
         .collect();

@@ -394,8 +394,8 @@ impl Asked<'_> {
 }
 
 /// Whether a date falls before or after a moment; what is no date does neither.
-fn falls(test: Test, text: &str, moment: Option<Date>) -> bool {
-    let found = recognise::recognise(text, None).map(|(date, _)| date.ticks());
+fn falls(test: Test, value: &str, moment: Option<Date>) -> bool {
+    let found = recognise::recognise(value, None).map(|(date, _)| date.ticks());
     found.zip(moment.map(Date::ticks)).is_some_and(|(found, moment)| match test {
         Test::Before => found < moment,
         _ => found > moment,

@@ -11,6 +11,7 @@ use crate::plan::{Failure, Warning};
 /// One person's desired state. No secret is ever in it; a password is made by the agent, in its own add.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own that the plan asks by name")]
 pub struct DesiredState {
     pub person: PersonId,
     pub external_id: String,

@@ -112,12 +112,11 @@ impl Row {
 
     /// What an expression sees. One person and one mapping have one seed.
     fn context<'a>(&self, compiled: &Compiled, prepared: &'a Prepared, seen: &'a Seen<'_>) -> Context<'a> {
-        let seed = if compiled.is_random() { self.seed_of(seen) } else { [0; 32] };
         Context {
             record: &seen.record,
             now: seen.now,
             default_domain: &prepared.default_domain,
-            seed,
+            seed: if compiled.is_random() { self.seed_of(seen) } else { [0; 32] },
             taken: &|_| false,
         }
     }

@@ -80,11 +80,14 @@ pub(crate) async fn enforce(
 fn authorize(state: &AppState, access: Access, headers: &HeaderMap) -> Result<Option<Caller>, ApiError> {
     let Access::Roles(wanted) = access else { return Ok(None) };
     let refused = |message: &str| ApiError {
-        challenge: Some(format!(
-            "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"",
-            state.public_url(),
-            rollcall_wire::oauth::GRAPH_APP_ID
-        )),
+        challenge: Some(
+            format!(
+                "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"",
+                state.public_url(),
+                rollcall_wire::oauth::GRAPH_APP_ID
+            )
+            .into(),
+        ),
         ..ApiError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
     };
     let header = headers.get(header::AUTHORIZATION).ok_or_else(|| refused("Access token is empty."))?;

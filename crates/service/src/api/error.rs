@@ -20,9 +20,9 @@ pub(crate) struct ApiError {
     pub(crate) target: Option<String>,
     /// Several places at fault; they stand in for `target`.
     pub(crate) details: Vec<ErrorDetail>,
-    pub(crate) retry_after_s: Option<u64>,
+    pub(crate) retry_after_s: Option<u32>,
     /// `WWW-Authenticate`.
-    pub(crate) challenge: Option<String>,
+    pub(crate) challenge: Option<Box<str>>,
 }
 
 impl ApiError {

@@ -244,16 +244,7 @@ async fn statements_of(store: &dyn Store, world: &World, n: usize) -> Vec<(&'sta
     store.persons_by_id(&ids).await.unwrap();
     store.links(&world.job, &names).await.unwrap();
     count("claim");
-    let values: Vec<_> = names.iter().map(|name| ("mail", name.as_str())).collect();
-    store.taken_values(world.tenant, DOMAIN, &values, START).await.unwrap();
-    let wants = |(id, name): (&PersonId, &String)| Wanted {
-        person: *id,
-        attribute: "mail".to_owned(),
-        candidates: vec![name.clone()],
-        seen: vec!["seen".to_owned()],
-    };
-    let wanted: Vec<_> = ids.iter().zip(&names).map(wants).collect();
-    assert!(matches!(store.reserve(&world.lease, &wanted, START).await.unwrap(), Fenced::Done(_)));
+    reserve_names(store, world, &ids, &names).await;
     count("unique");
     for operation in &mut operations {
         operation.state = OperationState::Done;
@@ -283,6 +274,20 @@ async fn statements_of(store: &dyn Store, world: &World, n: usize) -> Vec<(&'sta
     assert_eq!(store.settle_unchanged(&world.lease, &batch).await.unwrap(), Fenced::Done(i64::try_from(n).unwrap()));
     count("unchanged");
     counted
+}
+
+/// Looks which names are taken, and gives each person theirs.
+async fn reserve_names(store: &dyn Store, world: &World, ids: &[PersonId], names: &[String]) {
+    let values: Vec<_> = names.iter().map(|name| ("mail", name.as_str())).collect();
+    store.taken_values(world.tenant, DOMAIN, &values, START).await.unwrap();
+    let wants = |(id, name): (&PersonId, &String)| Wanted {
+        person: *id,
+        attribute: "mail".to_owned(),
+        candidates: vec![name.clone()],
+        seen: vec!["seen".to_owned()],
+    };
+    let wanted: Vec<_> = ids.iter().zip(names).map(wants).collect();
+    assert!(matches!(store.reserve(&world.lease, &wanted, START).await.unwrap(), Fenced::Done(_)));
 }
 
 /// The operations of these persons, as such that change nothing.
