@@ -26,16 +26,15 @@ struct Case {
 
 /// Evaluates each and prints one object a line. The file as a whole is refused where it is none.
 pub(super) fn run(path: &Path, test: &Test, context: &Context, printer: &Printer) -> Result<Exit, Error> {
-    let content = |message: String| Error::Content { path: path.to_owned(), message };
-    let cases: Vec<Case> = serde_json::from_slice(&files::read(path)?).map_err(|error| content(error.to_string()))?;
+    let unusable = |message: String| Error::Content { path: path.to_owned(), message };
+    let all: Vec<Case> = serde_json::from_slice(&files::read(path)?).map_err(|error| unusable(error.to_string()))?;
     let mut exit = Exit::Done;
     let now = test.now(context)?;
-    for case in cases {
+    for case in all {
         let now = match case.now.as_deref() {
             None => now,
-            Some(text) => {
-                time(text).ok_or_else(|| content(format!("{}: now: '{text}' is no time; {TIME_HINT}", case.name)))?
-            }
+            Some(moment) => time(moment)
+                .ok_or_else(|| unusable(format!("{}: now: '{moment}' is no time; {TIME_HINT}", case.name)))?,
         };
         let outcome = evaluate(&Given {
             expression: &case.expression,

@@ -63,12 +63,17 @@ async fn errors_are_drawn() {
     check(&["Item([a], 3)", "--set", "a=x"], Exit::SomeFailed, drawn, json!({ "error": error })).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test lays out the files it reads")]
+fn write(path: &std::path::Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
 #[tokio::test]
 async fn files() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        write(&path, text);
         path.to_str().unwrap().to_owned()
     };
     let scim = file(
