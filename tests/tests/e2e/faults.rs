@@ -1,7 +1,7 @@
 //! Seeded faults of service, store, clocks, agent, link and directory under load, on Samba; then the outside checker's
 //! verdict. `docs/guides/lab.md` says how the full run is made.
 
-mod clock;
+pub(super) mod clock;
 mod disk;
 mod ldap_proxy;
 mod link_proxy;

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-pub(super) struct MovedClock {
+pub(crate) struct MovedClock {
     library: PathBuf,
     file: PathBuf,
 }
 
 impl MovedClock {
     /// A clock that is right, for now; its setting is in `file`.
-    pub(super) fn new(file: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn new(file: PathBuf) -> anyhow::Result<Self> {
         let folders = std::fs::read_dir("/usr/lib")?.flatten();
         let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
         let library = libraries.find(|path| path.exists()).context("faketime is not installed; ./check installs it")?;
@@ -22,14 +22,14 @@ impl MovedClock {
     }
 
     /// Moves the clock to so many seconds after, or before, the true time. A process sees it within a second.
-    pub(super) fn set(&self, seconds: i64) -> anyhow::Result<()> {
+    pub(crate) fn set(&self, seconds: i64) -> anyhow::Result<()> {
         let new = self.file.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}\n"))?;
         Ok(std::fs::rename(new, &self.file)?)
     }
 
     /// What a process inherits that runs by this clock.
-    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
             ("LD_PRELOAD", self.library.display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),

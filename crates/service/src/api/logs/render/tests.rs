@@ -35,6 +35,23 @@ fn check(row: &LogRow, expected: &[(&str, &str)]) {
     assert_eq!(found, expected, "{row:?}");
 }
 
+/// Semantics `clock`: the log says that it was the day.
+#[test]
+fn a_change_that_no_operation_asked_for_says_why() {
+    for (cause, said) in [
+        (Cause::Schema, "mappings or scope were changed"),
+        (Cause::Reevaluation, "an administrator"),
+        (Cause::Clock, "the day has changed"),
+    ] {
+        let details = LogDetails { cause: Some(cause), ..LogDetails::default() };
+        let row = LogRow { details, ..blank(Action::Enable, LogStatus::Success) };
+        let shown = super::row(&row, None, GraphVersion::V1);
+        let first = &shown.provisioning_steps[0];
+        assert!(first.description.contains(said), "{first:?}");
+        assert_eq!(first.details.get("cause").map(String::as_str), Some(cause.as_str()));
+    }
+}
+
 #[test]
 fn steps_follow_from_the_facts() {
     let scoped = ("EntrySynchronizationScoping", "success");
