@@ -6,6 +6,9 @@ mod expr;
 pub(crate) mod job;
 mod link;
 mod logs;
+mod person;
+mod schema;
+pub(crate) mod sweep;
 
 use std::sync::Arc;
 
@@ -69,6 +72,20 @@ pub enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// What the job knows of a person
+    Person {
+        #[command(subcommand)]
+        command: person::Person,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// The schema: mappings and filters as a file, with their tests and history
+    Schema {
+        #[command(subcommand)]
+        command: schema::Schema,
+        #[command(flatten)]
+        options: Options,
+    },
     /// The link between a person and their account
     Link {
         #[command(subcommand)]
@@ -102,6 +119,8 @@ impl Command {
             | Self::Preview { options, .. }
             | Self::Logs { options, .. }
             | Self::Expr { options, .. }
+            | Self::Person { options, .. }
+            | Self::Schema { options, .. }
             | Self::Link { options, .. } => options,
         }
     }
@@ -112,6 +131,11 @@ impl Command {
             && command.dry_run
         {
             return command.show(printer);
+        }
+        if let Self::Schema { command, .. } = self
+            && command.is_local()
+        {
+            return command.run_local(printer);
         }
         if let Self::Expr { command, .. } = self
             && command.is_local()
@@ -132,6 +156,8 @@ impl Command {
             Self::Preview { command, .. } => command.run(client, printer).await,
             Self::Logs { command, .. } => command.run(client, printer).await,
             Self::Expr { command, .. } => command.run(Some(client), context, printer).await,
+            Self::Person { command, .. } => command.run(client, printer).await,
+            Self::Schema { command, .. } => command.run(client, printer).await,
             Self::Link { command, .. } => command.run(client, printer).await,
         }
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rollcall_wire::graph::ErrorDetail;
+
 /// How a command ended (design 9: the client's exit codes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -50,6 +52,8 @@ pub struct Refusal {
     pub request_id: Option<String>,
     /// `METHOD /path` of the request.
     pub request: String,
+    /// Single places at fault, where the service names them.
+    pub details: Vec<ErrorDetail>,
 }
 
 /// Why no answer came.
@@ -72,6 +76,8 @@ pub enum Error {
     SettingMissing { name: &'static str, flag: &'static str },
     #[error("cannot read {}: {cause}", path.display())]
     File { path: PathBuf, cause: std::io::Error },
+    #[error("cannot write {}: {cause}", path.display())]
+    Unwritable { path: PathBuf, cause: std::io::Error },
     #[error("{}: {message}", path.display())]
     Content { path: PathBuf, message: String },
     #[error("cannot reach {url}: {cause}")]
@@ -89,7 +95,11 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::SettingMissing { .. } | Self::File { .. } | Self::Content { .. } => Exit::Usage,
+            Self::Usage(_)
+            | Self::SettingMissing { .. }
+            | Self::File { .. }
+            | Self::Unwritable { .. }
+            | Self::Content { .. } => Exit::Usage,
             // Whoever closes the pipe has seen enough: `rollcall logs | head` is no failure.
             Self::Output(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Unreachable { .. } | Self::Refused(_) | Self::Unexpected { .. } | Self::Output(_) => Exit::Refused,
@@ -102,7 +112,7 @@ impl Error {
         match self {
             Self::Usage(_) => "Usage",
             Self::SettingMissing { .. } => "SettingMissing",
-            Self::File { .. } | Self::Content { .. } => "FileUnusable",
+            Self::File { .. } | Self::Unwritable { .. } | Self::Content { .. } => "FileUnusable",
             Self::Unreachable { obstacle: Obstacle::Certificate, .. } => "CertificateNotTrusted",
             Self::Unreachable { .. } => "Unreachable",
             Self::Refused(refusal) => &refusal.code,

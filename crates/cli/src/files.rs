@@ -25,6 +25,11 @@ pub(crate) fn read_start(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error
     bytes.map_err(|cause| Error::File { path: path.to_owned(), cause })
 }
 
+/// Writes a whole file in place of what was there.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes).map_err(|cause| Error::Unwritable { path: path.to_owned(), cause })
+}
+
 /// Like [`read`], as text; `None` where there is no such file.
 pub(crate) fn read_text_if_present(path: &Path) -> Result<Option<String>, Error> {
     match std::fs::read_to_string(path) {

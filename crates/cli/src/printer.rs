@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use rollcall_wire::graph::ErrorDetail;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -129,10 +130,22 @@ impl Printer {
                 Error::Refused(refusal) => refusal.request_id.as_deref(),
                 _ => None,
             };
-            let body = json!({ "code": error.code(), "message": error.to_string(), "remedy": remedy, "requestId": request_id });
+            let mut body = json!({ "code": error.code(), "message": error.to_string(), "remedy": remedy, "requestId": request_id });
+            if let Error::Refused(refusal) = error
+                && !refusal.details.is_empty()
+            {
+                body["details"] = json!(refusal.details);
+            }
             return self.say(&json!({ "error": body }).to_string());
         }
-        self.say(&format!("error: {}", visible(&error.to_string())));
+        match error {
+            // Each with its place; the message says them all once more.
+            Error::Refused(refusal) if refusal.details.iter().any(|detail| detail.hint.is_some()) => {
+                self.say(&format!("error: {} (HTTP {}, {})", refusal.code, refusal.status, refusal.request));
+                refusal.details.iter().for_each(|detail| self.detail(detail));
+            }
+            _ => self.say(&format!("error: {}", visible(&error.to_string()))),
+        }
         if let Error::Refused(refusal) = error
             && let Some(id) = &refusal.request_id
         {
@@ -140,6 +153,19 @@ impl Printer {
         }
         if let Some(remedy) = remedy {
             self.say(&format!("       {}", visible(&remedy)));
+        }
+    }
+
+    /// One place at fault: where it is, and the line with marks under it, or what is wrong and what to write.
+    fn detail(&self, detail: &ErrorDetail) {
+        self.say(&format!("  {}", visible(&detail.target)));
+        let text = match (&detail.drawing, &detail.hint) {
+            (Some(drawing), _) => drawing.clone(),
+            (None, Some(hint)) => format!("{}\n  {hint}", detail.message),
+            (None, None) => detail.message.clone(),
+        };
+        for line in visible(&text).lines() {
+            self.say(&format!("    {line}"));
         }
     }
 

@@ -5,6 +5,7 @@ use reqwest::Url;
 use serde_json::{Map, Value, json};
 
 use crate::command::app;
+use crate::command::sweep::{Reevaluate, Sweep};
 use crate::error::{Error, Exit};
 use crate::http::Client;
 use crate::printer::{Printer, members, plain, plain_table, visible};
@@ -25,6 +26,13 @@ pub enum Job {
     Status,
     /// Try everything that failed or waits for a retry again, now
     Retry,
+    /// The walk over all persons that follows a change of the mappings
+    Sweep {
+        #[command(subcommand)]
+        command: Sweep,
+    },
+    /// Evaluate one person or all of them as if everything had been sent again
+    Reevaluate(Reevaluate),
     /// Let go those whom the job's budget holds back, longest waiting first
     Release {
         /// The job; that of --job or ROLLCALL_JOB where it is not given
@@ -69,6 +77,18 @@ pub struct Set {
     /// Whether a new account gets a password that nobody knows, or none: then it is made disabled
     #[arg(long, value_name = "generated|none", value_parser = ["generated", "none"])]
     initial_password: Option<String>,
+    /// What is done to the account of somebody who leaves the scope
+    #[arg(long, value_name = "nothing|disable|disable-and-move", value_parser = ["nothing", "disable", "disable-and-move"])]
+    on_scope_exit: Option<String>,
+    /// DN of the container that such an account is moved to
+    #[arg(long, value_name = "DN")]
+    scope_exit_container: Option<String>,
+    /// Zone whose midnight is the job's, for instance Europe/Berlin; an empty text means UTC
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// Days for which the unique values of an account that is no more are given to nobody else
+    #[arg(long, value_name = "DAYS")]
+    unique_quarantine_days: Option<u32>,
 }
 
 /// A budget to be set.
@@ -107,6 +127,8 @@ impl Set {
             ("cn", &self.cn),
             ("delete", &self.delete),
             ("initialPassword", &self.initial_password),
+            ("scopeExitContainer", &self.scope_exit_container),
+            ("timeZone", &self.time_zone),
         ];
         let mut body: Map<String, Value> =
             texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), or_null(value.as_ref()?)))).collect();
@@ -115,6 +137,13 @@ impl Set {
         }
         if let Some(inactive) = &self.inactive {
             body.insert("createInactive".to_owned(), json!(inactive == "create"));
+        }
+        if let Some(exit) = &self.on_scope_exit {
+            let exit = if exit == "disable-and-move" { "disableAndMove" } else { exit };
+            body.insert("onScopeExit".to_owned(), json!(exit));
+        }
+        if let Some(days) = self.unique_quarantine_days {
+            body.insert("uniqueQuarantineDays".to_owned(), json!(days));
         }
         match self.budget {
             None => {}
@@ -142,6 +171,8 @@ impl Job {
                 let answer = if answer.is_null() { json!({ "job": job }) } else { answer };
                 printer.data(&answer, members)?;
             }
+            Self::Sweep { command } => command.run(client, printer).await?,
+            Self::Reevaluate(whom) => whom.run(client, printer).await?,
             Self::Release { job, count } => {
                 let job = job.as_deref().map_or_else(|| client.settings.job(), Ok)?;
                 let body = count.map_or_else(|| json!({}), |count| json!({ "count": count }));
@@ -215,7 +246,14 @@ fn without(object: &Value, member: &str) -> Value {
 
 /// Members, and below them the changes made, by action and result.
 fn status_text(printer: &Printer, status: &Value) -> String {
-    let mut text = members(&without(&without(status, "changes"), "budget"));
+    let mut text = members(&without(&without(&without(status, "changes"), "budget"), "sweep"));
+    let sweep = &status["sweep"];
+    if sweep.is_object() {
+        let [state, walked, total, touched] = ["state", "walked", "total", "touched"].map(|name| plain(&sweep[name]));
+        let line = format!("walk over all persons: {state}, {walked} of {total} looked at, {touched} to be changed");
+        text.push_str("\n\n");
+        text.push_str(&line);
+    }
     if let Some(used) = status["budget"]["used"].as_i64() {
         let budget = &status["budget"];
         let limit = budget["limit"].as_i64().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());

@@ -7,6 +7,7 @@ fn refused(status: u16, code: &str, message: &str) -> Error {
         message: message.to_owned(),
         request_id: None,
         request: "GET /x".to_owned(),
+        details: Vec::new(),
     })
 }
 

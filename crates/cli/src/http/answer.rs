@@ -110,7 +110,10 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], request: &str) 
     let request_id = text("/error/innerError/request-id")
         .or_else(|| text("/trace_id"))
         .or_else(|| headers.get("request-id").and_then(|value| value.to_str().ok()).map(str::to_owned));
-    Refusal { status: status.as_u16(), code, message, request_id, request: request.to_owned() }
+    let details = json.pointer("/error/details").cloned().unwrap_or_default();
+    // Another service's details may have another shape: its message says enough.
+    let details = serde_json::from_value(details).unwrap_or_default();
+    Refusal { status: status.as_u16(), code, message, request_id, request: request.to_owned(), details }
 }
 
 /// `Retry-After` in seconds, fractions too (Graph sends them), or as an HTTP date (RFC 9110 10.2.3).
