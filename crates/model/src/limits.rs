@@ -84,6 +84,10 @@ limits! {
     PREVIEW_ANSWER_MS_MAX: i64 = 30_000, "milliseconds";
     /// Rounds in which values that must be unique are looked for in one preview.
     PREVIEW_UNIQUE_ROUNDS_MAX: usize = 20, "rounds";
+    /// Questions of other nodes that wait for one domain's agent.
+    ASKS_WAITING_MAX: i64 = 64, "questions";
+    /// How often they, and their answers, are looked for.
+    ASKS_LOOK_MS: i64 = 200, "milliseconds";
     /// Subjects of one provisionOnDemand request.
     ON_DEMAND_SUBJECTS_MAX: usize = 5, "subjects";
     /// provisionOnDemand requests of one job in ten seconds.
@@ -159,6 +163,18 @@ limits! {
     WORK_ANSWER_MS_MAX: i64 = 60_000, "milliseconds";
     /// How often a worker looks for work that nobody announced.
     WORK_TICK_MS: u64 = 400, "milliseconds";
+    /// Persons that are looked at in one go after a change of the mappings, or of the day.
+    SWEEP_SLICE_PERSONS_MAX: usize = 500, "persons";
+    /// Persons and operations read ahead or given to the agent, beyond which nobody is looked at whom no operation asks for.
+    SWEEP_WAITING_PERSONS_MAX: usize = 300, "persons";
+    /// How often it is asked whose day has come.
+    DAY_LOOK_MS: i64 = 1_000, "milliseconds";
+    /// Longest time in which the persons are counted whom a change of the mappings would touch.
+    IMPACT_MS_MAX: i64 = 50_000, "milliseconds";
+    /// Persons read at once for it.
+    IMPACT_PAGE_PERSONS_MAX: usize = 1_000, "persons";
+    /// Persons named for each kind of error in its answer.
+    IMPACT_EXAMPLES_MAX: usize = 10, "persons";
     /// How often persons who wait for a manager are looked at again.
     MANAGER_SWEEP_MS: i64 = 300_000, "milliseconds";
     /// Longest wait for an agent to finish what it has begun when a node stops.

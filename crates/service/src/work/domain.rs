@@ -15,11 +15,13 @@ use rollcall_wire::link::{Claim, ClaimAnswer, Controller, FromAgent, ToAgent};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
+use super::ask::Asker;
 use super::budget::Gate;
 use super::credit::{Credit, Given};
 use super::lease::{Released, Releasing, Renewed};
 use super::session::{Session, SessionId};
 use super::standing::Standing;
+use super::sweep::Sweeping;
 use super::unchanged::Looking;
 use super::{WorkOptions, is_fresh};
 use crate::fault;
@@ -31,6 +33,8 @@ pub(super) enum Event {
     Gone(SessionId),
     /// Something may be to do.
     Look,
+    /// Somebody wants to ask the active agent.
+    WhoWorks(oneshot::Sender<Option<Asker>>),
     /// A job, or what is due, was changed by somebody: what was read ahead is old.
     Changed,
     Stop(oneshot::Sender<()>),
@@ -85,10 +89,13 @@ pub(super) struct Worker {
     /// One of Graph's cycles lasts from the first work to the next time there is none.
     pub(super) cycle: Option<uuid::Uuid>,
     swept: Timestamp,
+    pub(super) sweeping: Sweeping,
     pub(super) draining: bool,
     /// Agents that are to hand over, as the store last said, and when it was asked.
     pub(super) drained_agents: HashSet<AgentId>,
     pub(super) wishes_read: Option<Timestamp>,
+    /// When questions of other nodes were last looked for.
+    pub(super) asks_read: Option<Timestamp>,
     pub(super) releasing: Option<Releasing>,
     /// Since when no connected agent has had the writing controller.
     pub(super) without_writing_controller: Option<Timestamp>,
@@ -125,9 +132,11 @@ impl Worker {
             unusable: HashMap::new(),
             cycle: None,
             swept,
+            sweeping: Sweeping::default(),
             draining: false,
             drained_agents: HashSet::new(),
             wishes_read: None,
+            asks_read: None,
             releasing: None,
             without_writing_controller: None,
             usn_recorded: Some(0),
@@ -216,12 +225,17 @@ impl Worker {
                 self.forget_read_ahead();
                 Ok(())
             }
+            Event::WhoWorks(answer) => {
+                // Whoever asked may have given up.
+                let _ = answer.send(self.asker());
+                Ok(())
+            }
             Event::Look | Event::Stop(_) => Ok(()),
         }
     }
 
     /// One step of what can be done now: take a lease, merge a batch, dispatch a batch. Whether there is more.
-    async fn advance(&mut self) -> Result<bool, Error> {
+    pub(super) async fn advance(&mut self) -> Result<bool, Error> {
         if self.draining {
             return Ok(false);
         }
@@ -234,12 +248,14 @@ impl Worker {
         if self.active.is_none() {
             return Ok(false);
         }
+        self.take_asks().await?;
         self.load_jobs(now).await?;
         self.sweep().await?;
         let settled = self.settle_looking().await?;
         let merged = self.merge_waiting().await?;
         let sent = self.dispatch_due().await?;
-        let more = self.active.is_some() && (settled || merged || sent);
+        let looked = self.look_around().await?;
+        let more = self.active.is_some() && (settled || merged || sent || looked);
         if !more && self.credit.is_empty() && self.looking.is_none() {
             self.cycle = None;
         }
@@ -251,6 +267,11 @@ impl Worker {
         self.waiting.clear();
         self.ready.clear();
         self.looking = None;
+    }
+
+    /// The number that every change of a job raises, as of when they were read.
+    pub(super) fn jobs_version(&self) -> Option<i64> {
+        self.jobs_version
     }
 
     async fn connected(&mut self, session: Session) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use rollcall_model::Code;
 use rollcall_model::code::Kind;
 use rollcall_model::plan::Action;
 use rollcall_model::source::ENTERPRISE_USER;
-use rollcall_store::{Application, LogRow, LogStatus};
+use rollcall_store::{Application, Cause, LogRow, LogStatus};
 use rollcall_wire::logs::{
     ErrorInformation, Initiator, LegacyStatusInfo, ModifiedProperty, Named, ProvisionedIdentity,
     ProvisioningObjectSummary, ProvisioningStep, StatusInfo, System,
@@ -217,12 +217,17 @@ fn import(row: &LogRow) -> ProvisioningStep {
     let (name, kind) =
         if row.action == Action::Create { ("EntryImportAdd", "Add") } else { ("EntryImportUpdate", "Update") };
     let who = &row.external_id;
-    step(
-        name,
-        "import",
-        format!("Received User '{who}' change of type ({kind}) from {SOURCE}"),
-        &[("externalId", who), ("displayName", row.source_name.as_deref().unwrap_or_default())],
-    )
+    let told = [("externalId", who.as_str()), ("displayName", row.source_name.as_deref().unwrap_or_default())];
+    let Some(cause) = row.details.cause else {
+        return step(name, "import", format!("Received User '{who}' change of type ({kind}) from {SOURCE}"), &told);
+    };
+    let why = match cause {
+        Cause::Schema => "the job's mappings or scope were changed",
+        Cause::Reevaluation => "an administrator asked for it",
+        Cause::Clock => "the day has changed, and a mapping or the scope reads the clock",
+    };
+    let text = format!("Looked at User '{who}' without an operation: {why}");
+    step(name, "import", text, &[told[0], told[1], ("cause", cause.as_str())])
 }
 
 fn matching(row: &LogRow) -> ProvisioningStep {
