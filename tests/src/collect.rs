@@ -147,6 +147,19 @@ impl Api {
         Ok(())
     }
 
+    /// Has persons worked on at once, or with `?preview=true` only looked at.
+    pub async fn provision_on_demand(&self, query: &str, body: &Value) -> anyhow::Result<Value> {
+        let (sp, job) = (&self.lab.service_principal, &self.lab.job);
+        let path = format!("v1.0/servicePrincipals/{sp}/synchronization/jobs/{job}/provisionOnDemand{query}");
+        let url = format!("{}/{path}", self.lab.graph);
+        let answer = self.http.post(&url).bearer_auth(&self.token).json(body).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("POST {url}: {status} {text}");
+        }
+        serde_json::from_str(&text).with_context(|| format!("POST {url}: no JSON: {text}"))
+    }
+
     /// The agents' states, in the order in which they were enrolled: `active`, `standby` or `offline`.
     pub async fn agent_states(&self) -> anyhow::Result<Vec<String>> {
         let list = self.get(&format!("{}/rollcall/v1/agents", self.lab.graph)).await?;

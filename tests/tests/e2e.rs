@@ -12,6 +12,7 @@ mod e2e {
     mod notify;
     mod person;
     mod plans;
+    mod preview;
     mod random_kills;
     mod retries;
     mod seeded;

@@ -44,7 +44,7 @@ async fn samba() -> anyhow::Result<()> {
     let first = rollcall(&lab, "preview", &file).await?;
     ensure!(usns(&mut lab).await? == before, "the preview wrote to the directory");
     ensure!(ids(&lab.api.log_values().await?) == rows_before, "the preview is in the provisioning log");
-    let counts = json!({ "create": 2, "update": 3, "move": 1, "disable": 1, "unchanged": 1, "failed": 4 });
+    let counts = json!({ "create": 2, "update": 4, "move": 1, "disable": 1, "unchanged": 1, "failed": 4 });
     ensure!(first["counts"] == counts, "{}: {first:#}", first["counts"]);
 
     let sent = rollcall(&lab, "upload", &file).await?;
