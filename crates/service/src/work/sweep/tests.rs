@@ -248,6 +248,7 @@ async fn a_change_of_the_mappings_touches_whom_it_changes() {
     assert_eq!(bench.sweep().await.schema_version, 3, "a budget is no mapping");
 }
 
+/// semantics: sweep
 #[tokio::test]
 async fn a_walk_is_paused_continued_and_begun_again() {
     let mut bench = Bench::new("2026-03-10T12:00:00Z", &config(&[])).await;
@@ -270,7 +271,7 @@ async fn a_walk_is_paused_continued_and_begun_again() {
     assert_eq!(bench.work().await.len(), 4);
 }
 
-/// Whom a walk passed while the agent had them under the mappings before is looked at again.
+/// semantics: sweep (whom a walk passed while the agent had them under the mappings before)
 #[tokio::test]
 async fn who_was_with_the_agent_is_not_missed() {
     let mut bench = Bench::new("2026-03-10T12:00:00Z", &config(&[])).await;
@@ -288,6 +289,7 @@ async fn who_was_with_the_agent_is_not_missed() {
     assert_eq!(names(&bench.work().await), [""; 0]);
 }
 
+/// semantics: sweep
 #[tokio::test]
 async fn who_failed_is_tried_again_and_told_once() {
     let broken = Mapping::new("info", MappingSource::Expression("CDate([nickName])".to_owned()));
