@@ -106,7 +106,8 @@ pub(super) fn detail(problem: &evaluate::Problem, config: &JobConfig, places: &P
         MappingSource::Direct(name) => Some(name.as_str()),
         MappingSource::Constant(_) | MappingSource::None => None,
     });
-    let draw = |(text, span): (&str, Span)| render_caret(text, span, &problem.message, problem.hint.as_deref());
+    let said = if what.is_empty() { problem.message.clone() } else { format!("{what}: {}", problem.message) };
+    let draw = |(text, span): (&str, Span)| render_caret(text, span, &said, problem.hint.as_deref());
     ErrorDetail {
         code: INVALID.to_owned(),
         message,
