@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use rollcall_model::ids::ObjectGuid;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -122,6 +122,45 @@ impl Api {
     /// Sets the expression that yields a person's container.
     pub async fn set_parent(&self, expression: &str) -> anyhow::Result<()> {
         self.set(&json!({ "parent": expression })).await
+    }
+
+    /// The job's schema, changed.
+    pub async fn change_schema(&self, change: impl FnOnce(&mut Value)) -> anyhow::Result<()> {
+        let mut schema = self.call(Method::GET, "schema", None).await?;
+        change(&mut schema);
+        self.call(Method::PUT, "schema", Some(&schema)).await.map(|_| ())
+    }
+
+    /// One of Graph's actions on the job: `start`, `pause`.
+    pub async fn act(&self, action: &str) -> anyhow::Result<()> {
+        self.call(Method::POST, action, None).await.map(|_| ())
+    }
+
+    /// One of Graph's routes below the job; null where the answer has no body.
+    async fn call(&self, method: Method, rest: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let (sp, job) = (&self.lab.service_principal, &self.lab.job);
+        let url = format!("{}/v1.0/servicePrincipals/{sp}/synchronization/jobs/{job}/{rest}", self.lab.graph);
+        let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("{method} {url}: {status} {text}");
+        }
+        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+    }
+
+    /// Forgets a person's link; the job must be paused.
+    pub async fn break_link(&self, person: &str) -> anyhow::Result<()> {
+        let url = format!("{}/rollcall/v1/jobs/{}/links/{person}/break", self.lab.graph, self.lab.job);
+        let answer = self.http.post(&url).bearer_auth(&self.token).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("POST {url}: {status} {}", answer.text().await?);
+        }
+        Ok(())
     }
 
     /// Changes settings of the job.

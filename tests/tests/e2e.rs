@@ -23,3 +23,4 @@ mod e2e {
     mod two_controllers;
     mod two_nodes;
 }
+    mod unique;
