@@ -19,7 +19,8 @@ pub fn cost(desired: &DesiredState) -> u32 {
     // An account that is linked for the first time is not moved away from where we put it, and nothing of it is
     // cleared.
     let linked = desired.link.as_ref().filter(|_| desired.extent == Extent::Everything);
-    let is_move = linked
+    let moved = desired.link.as_ref().filter(|_| desired.extent != Extent::AccountOnly);
+    let is_move = moved
         .is_some_and(|link| desired.container.mapped.is_some() && (desired.container.may_move || !link.confirmed));
     let clears = match linked {
         Some(link) if link.confirmed => {

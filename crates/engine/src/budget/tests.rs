@@ -44,7 +44,15 @@ fn desired() -> DesiredState {
 
 fn attribute(values: &[&str], may_write: MayWrite) -> DesiredAttribute {
     let values = values.iter().map(|&value| value.to_owned()).collect();
-    DesiredAttribute { name: "title".to_owned(), values, apply: Apply::Always, may_write, mandatory: false, redacted: false, owned: vec![] }
+    DesiredAttribute {
+        name: "title".to_owned(),
+        values,
+        apply: Apply::Always,
+        may_write,
+        mandatory: false,
+        redacted: false,
+        owned: vec![],
+    }
 }
 
 /// semantics: budget (what a desired state may cost)
@@ -87,6 +95,10 @@ fn costs() {
     check("all at once", 3, |state| {
         (state.account, state.container.may_move) = (DesiredAccount::Disabled, true);
         state.attributes.push(attribute(&[], MayWrite::Yes));
+    });
+    check("disabled and moved on leaving the scope", 2, |state| {
+        (state.account, state.container.may_move) = (DesiredAccount::Disabled, true);
+        (state.extent, state.out_of_scope) = (Extent::AccountAndContainer, true);
     });
     check("all at once of a broken record", 1, |state| {
         (state.account, state.container.may_move) = (DesiredAccount::Disabled, true);

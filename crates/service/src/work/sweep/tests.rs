@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rollcall_model::config::{JobConfig, Mapping, MappingSource, target};
+use rollcall_model::config::{FilterClause, FilterGroup, JobConfig, Mapping, MappingSource, Scope, target};
 use rollcall_model::desired::{DesiredAccount, DesiredState};
 use rollcall_model::ids::ObjectGuid;
 use rollcall_model::outcome::{Conclusion, Outcome};
@@ -185,7 +185,12 @@ impl Bench {
             ended: self.clock.now(),
             changes: vec![bench::change(change, Action::Update)],
             link: Some(Link { guid, confirmed: true, invocation_id: Some("dc1".to_owned()), usn_changed: Some(1) }),
-            confirmed: Some(Confirmed { attributes, enabled: Some(enabled), ..Confirmed::default() }),
+            confirmed: Some(Confirmed {
+                attributes,
+                enabled: Some(enabled),
+                in_scope: Some(!item.out_of_scope),
+                ..Confirmed::default()
+            }),
             ..bench::outcome(item.person, item.version.0, Conclusion::Done)
         };
         let frame = FromAgent::Outcomes { epoch: outcome.epoch, outcomes: vec![outcome] };
@@ -349,6 +354,32 @@ async fn the_day_enables_and_disables() {
     bench.save(&config(&[])).await;
     bench.work().await;
     assert_eq!(bench.look("p0").await, None, "nothing reads the clock any more");
+}
+
+/// semantics: scope, enable
+#[tokio::test]
+async fn a_changed_scope_disables_who_leaves_and_enables_who_comes_back() {
+    let mut bench = Bench::new("2026-03-10T12:00:00Z", &config(&[])).await;
+    bench.sent("p0", json!({ "title": "Buyer", "active": true })).await;
+    bench.sent("p1", json!({ "title": "Clerk", "active": true })).await;
+    assert_eq!(bench.work().await.len(), 2);
+    let source = SourceName::new("title");
+    let clause = FilterClause { source, operator: "EQUALS".to_owned(), values: vec!["Clerk".to_owned()] };
+    let groups = vec![FilterGroup { name: "clerks".to_owned(), clauses: vec![clause] }];
+    let scope = Scope { groups, ..Scope::default() };
+    bench.save(&JobConfig { scope: scope.clone(), ..config(&[]) }).await;
+    let sent = |account| vec![("p0".to_owned(), account)];
+    assert_eq!(bench.work().await, sent(DesiredAccount::Disabled));
+    let in_scope = async |bench: &Bench| {
+        let person = bench.store.person(&bench.world.job, "p0").await.unwrap().unwrap();
+        person.person.confirmed.unwrap().in_scope
+    };
+    assert_eq!(in_scope(&bench).await, Some(false));
+    bench.save(&JobConfig { scope, time_zone: Some("Europe/Berlin".to_owned()), ..config(&[]) }).await;
+    assert_eq!(bench.work().await, [], "once is enough");
+    bench.save(&config(&[])).await;
+    assert_eq!(bench.work().await, sent(DesiredAccount::Enabled));
+    assert_eq!(in_scope(&bench).await, Some(true));
 }
 
 /// semantics: clock
