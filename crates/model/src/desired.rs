@@ -72,6 +72,24 @@ pub struct UniqueAttribute {
     pub candidates: Vec<String>,
 }
 
+impl DesiredState {
+    /// Whether it says what an agent cannot read that was built before mappings could say it: flow types that only add,
+    /// target actions, the job's scope, values that are hidden in the log or of which only ours may go.
+    #[must_use]
+    pub fn is_of_whole_schema(&self) -> bool {
+        let is_of_whole_schema = |attribute: &DesiredAttribute| {
+            attribute.redacted
+                || !attribute.owned.is_empty()
+                || !matches!(attribute.apply, Apply::Always | Apply::OnCreate)
+        };
+        self.if_absent_code.is_some()
+            || self.leave_existing
+            || self.out_of_scope
+            || self.extent == Extent::AccountAndContainer
+            || self.attributes.iter().any(is_of_whole_schema)
+    }
+}
+
 /// One matching attribute and the value to look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -73,6 +73,8 @@ pub enum Capability {
     Preview,
     /// Chooses among the candidates of `DesiredState::unique`, with [`FromAgent::Reserve`].
     UniqueValues,
+    /// Reads what [`DesiredState::is_of_whole_schema`](rollcall_model::desired::DesiredState::is_of_whole_schema) asks.
+    WholeSchema,
     /// One this build does not know; tolerated.
     #[serde(other)]
     Unknown,
@@ -97,6 +99,7 @@ impl Capability {
         Self::NoPassword,
         Self::Preview,
         Self::UniqueValues,
+        Self::WholeSchema,
     ];
 }
 

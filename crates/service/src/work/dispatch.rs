@@ -275,6 +275,7 @@ fn needs(items: &[DesiredState]) -> Vec<Capability> {
         (Capability::Delete, items.iter().any(|item| item.delete)),
         (Capability::NoPassword, items.iter().any(|item| !item.initial_password.is_generated())),
         (Capability::UniqueValues, items.iter().any(|item| !item.unique.is_empty())),
+        (Capability::WholeSchema, items.iter().any(DesiredState::is_of_whole_schema)),
     ] {
         needs.extend(is_needed.then_some(capability));
     }
@@ -289,6 +290,7 @@ fn beyond(session: &Session, desired: &DesiredState) -> Option<Failure> {
         (Capability::Delete, "delete accounts"),
         (Capability::NoPassword, "make accounts without a password"),
         (Capability::UniqueValues, "choose among values that must be unique"),
+        (Capability::WholeSchema, "read all that this job's mappings ask for"),
     ]
     .into_iter()
     .find(|(capability, _)| wanted.contains(capability) && !session.can(*capability))?;

@@ -3,7 +3,7 @@
 mod unique;
 
 use rollcall_model::SourceName;
-use rollcall_model::config::{DeleteAction, InitialPassword, Mapping, MappingSource};
+use rollcall_model::config::{Apply, DeleteAction, InitialPassword, Mapping, MappingSource};
 use rollcall_model::ids::ObjectGuid;
 use rollcall_model::operation::Method;
 use rollcall_model::person::{Confirmed, Link, Person};
@@ -331,10 +331,17 @@ async fn who_was_reported_on_is_not_sent_as_read_before() {
 
 #[tokio::test]
 async fn an_older_agent_is_not_sent_what_it_cannot_read() {
-    for can in [true, false] {
-        let mut bench = Bench::new(|job| job.config.initial_password = InitialPassword::None).await;
+    let no_password: fn(&mut Job) = |job| job.config.initial_password = InitialPassword::None;
+    let adds_only: fn(&mut Job) = |job| {
+        for mapping in job.config.mappings.iter_mut().filter(|mapping| mapping.target == "title") {
+            mapping.apply = Apply::ValueAddOnly;
+        }
+    };
+    let cases = [(Capability::NoPassword, no_password), (Capability::WholeSchema, adds_only)];
+    for (can, (needed, setting)) in [true, false].into_iter().flat_map(|can| cases.map(|case| (can, case))) {
+        let mut bench = Bench::new(setting).await;
         let session = bench.worker.sessions.get_mut(&bench.session).unwrap();
-        session.capabilities.retain(|capability| can || *capability != Capability::NoPassword);
+        session.capabilities.retain(|capability| can || *capability != needed);
         let a = PersonUpdate { due: Some(Timestamp(1)), ..bench.linked("a") };
         bench.merge(std::slice::from_ref(&a)).await;
         let expected = if can { vec![sent(Lane::Normal, "a", 1)] } else { Vec::new() };
