@@ -80,10 +80,8 @@ limits! {
     PREVIEW_BATCH_PERSONS_MAX: usize = 100, "persons";
     /// Such questions of one preview under way at once.
     PREVIEW_QUESTIONS_MAX: usize = 3, "questions";
-    /// Longest wait for the answer to one, and to any question that another node passes on.
+    /// Longest wait for the answer to one, and to any question to an agent that a request waits for.
     PREVIEW_ANSWER_MS_MAX: i64 = 30_000, "milliseconds";
-    /// Rounds in which values that must be unique are looked for in one preview.
-    PREVIEW_UNIQUE_ROUNDS_MAX: usize = 20, "rounds";
     /// Questions of other nodes that wait for one domain's agent.
     ASKS_WAITING_MAX: i64 = 64, "questions";
     /// How often they, and their answers, are looked for.
