@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use rollcall_directory::{Error as DirectoryError, Filter, Read, Scope, Search};
 use rollcall_model::config::target;
 use rollcall_model::observed::Entry;
-use rollcall_model::{Dn, fold_taken, limits};
+use rollcall_model::plan::Failure;
+use rollcall_model::{Code, Dn, fold_taken, limits};
 
 use crate::controller::within;
+
+/// Values that a failure names.
+const NAMED_MAX: usize = 10;
 
 /// Those of `values`, as they are compared, that some object of the domain holds, whatever its class.
 pub(crate) async fn taken(
@@ -36,6 +40,19 @@ pub(crate) async fn taken(
         }
     }
     Ok(taken)
+}
+
+/// Why an account without a value for an attribute is not made: all of these are taken.
+pub(crate) fn none_left<'a>(attribute: &str, candidates: impl IntoIterator<Item = &'a String>) -> Failure {
+    let mut candidates = candidates.into_iter();
+    let tried: Vec<&str> = candidates.by_ref().take(NAMED_MAX).map(String::as_str).collect();
+    let (tried, more) = (tried.join(", "), candidates.count());
+    let reason = match (tried.is_empty(), more) {
+        (true, _) => "the mapping yields no value".to_owned(),
+        (_, 0) => format!("every value is taken: {tried}"),
+        _ => format!("every value is taken: {tried} and {more} more"),
+    };
+    Failure::new(Code::NoUniqueValueLeft, Some(attribute), reason)
 }
 
 async fn holders(read: &dyn Read, domain: &Dn, attribute: &str, values: &[&str]) -> Result<Vec<Entry>, DirectoryError> {

@@ -337,7 +337,8 @@ impl Read for FakeDirectory {
                 return Ok(vec![]);
             }
             let folds = inner.folds;
-            let fits = |entry: &&Entry| within(entry) && (fits(&search.filter, entry) || (folds && folded(&search.filter, entry)));
+            let fits = |entry: &Entry| fits(&search.filter, entry) || (folds && folded(&search.filter, entry));
+            let fits = |entry: &&Entry| within(entry) && fits(entry);
             Ok(inner.entries.iter().filter(fits).cloned().collect())
         })
     }

@@ -8,11 +8,12 @@ use rollcall_model::config::target;
 use rollcall_model::desired::UniqueAttribute;
 use rollcall_model::ids::ObjectGuid;
 use rollcall_model::plan::{Failure, Verdict, WriteRequest};
-use rollcall_model::{Code, Dn, fold};
+use rollcall_model::{Code, Dn, fold, fold_taken};
 
 use super::{Draft, Viewer, new_values};
 use crate::apply::{conflict, dn_of};
 use crate::controller::within;
+use crate::taken::{none_left, taken};
 
 /// Values asked about in one search.
 const VALUES_IN_ONE_SEARCH: usize = 100;
@@ -40,31 +41,24 @@ impl Held {
 impl Viewer<'_> {
     /// Finds out which candidates of new accounts are free, and takes the first of each.
     pub(super) async fn choose(&self, drafts: &mut [Draft]) -> Result<(), DirectoryError> {
-        let mut wanted: Vec<(String, String)> = vec![];
-        for draft in drafts.iter().filter(|draft| draft.creates()) {
-            for unique in &draft.desired.unique {
-                wanted.extend(unique.candidates.iter().map(|value| (unique.name.clone(), value.clone())));
-            }
+        let mut wanted: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for unique in drafts.iter().filter(|draft| draft.creates()).flat_map(|draft| &draft.desired.unique) {
+            wanted.entry(fold(&unique.name)).or_default().extend(unique.candidates.iter().cloned());
         }
-        if wanted.is_empty() {
-            return Ok(());
+        let mut held: HashMap<String, HashSet<String>> = HashMap::new();
+        for (attribute, values) in wanted {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            let taken = taken(self.read, self.domain, &attribute, &values).await?;
+            held.insert(attribute, taken);
         }
-        let held = self.held(wanted).await?;
         for draft in drafts.iter_mut().filter(|draft| draft.creates()) {
             for unique in std::mem::take(&mut draft.desired.unique) {
-                let container = draft.desired.container.mapped.as_ref().or(draft.desired.container.default.as_ref());
-                let container = container.map(|text| Dn::from_directory(text));
-                let is_free = |value: &String| match &container {
-                    Some(container) if unique.name.eq_ignore_ascii_case(target::CN) => {
-                        held.at(&container.child("CN", value), None).is_none()
-                    }
-                    _ => held.by_another(&unique.name, value, None).is_none(),
-                };
-                let candidates: Vec<String> =
-                    unique.candidates.iter().filter(|value| is_free(value)).cloned().collect();
+                let held = held.get(&fold(&unique.name));
+                let is_free = |value: &&String| !held.is_some_and(|held| held.contains(&fold_taken(value)));
+                let candidates: Vec<String> = unique.candidates.iter().filter(is_free).cloned().collect();
                 match candidates.first() {
                     Some(first) => draft.take(&unique, first.clone()),
-                    None => draft.plan.verdict = Verdict::Failed(all_taken(&unique)),
+                    None => draft.plan.verdict = Verdict::Failed(none_left(&unique.name, &unique.candidates)),
                 }
                 draft.free.push(UniqueAttribute { name: unique.name, candidates });
             }
@@ -208,10 +202,4 @@ fn given_up(drafts: &[Draft]) -> HashSet<(String, ObjectGuid)> {
         }
     }
     all
-}
-
-fn all_taken(unique: &UniqueAttribute) -> Failure {
-    let (name, count) = (&unique.name, unique.candidates.len());
-    let reason = format!("each of the {count} values that the mapping of {name} yields is taken; let it yield more");
-    Failure::new(Code::NoUniqueValueLeft, Some(name), reason)
 }

@@ -14,13 +14,11 @@ use super::batch::{Batch, Pass, UNANSWERED_MAX, is_lost};
 use super::task::Task;
 use crate::controller::{Session, trouble};
 use crate::link::Outgoing;
-use crate::taken::taken;
+use crate::taken::{none_left, taken};
 
 /// Candidates of one choice that are looked up first. Each further look goes further ahead.
 const FIRST_LOOK: usize = 2;
 const LOOK_GROWTH: usize = 4;
-/// Values that a failure names.
-const NAMED_MAX: usize = 10;
 /// Of one frame; whatever a choice has fits, as it came in a frame.
 const RESERVE_BYTES_MAX: usize = limits::FRAME_BYTES_MAX / 4;
 
@@ -79,17 +77,6 @@ impl Choice {
         }
         Want { person: task.desired.person, attribute: self.attribute.clone(), free, taken }
     }
-
-    fn failure(&self) -> Failure {
-        let tried: Vec<&str> = self.candidates.iter().take(NAMED_MAX).map(|(value, _)| value.as_str()).collect();
-        let (tried, more) = (tried.join(", "), self.candidates.len().saturating_sub(NAMED_MAX));
-        let reason = match (tried.is_empty(), more) {
-            (true, _) => "the mapping yields no value".to_owned(),
-            (_, 0) => format!("every value is taken: {tried}"),
-            _ => format!("every value is taken: {tried} and {more} more"),
-        };
-        Failure::new(Code::NoUniqueValueLeft, Some(&self.attribute), reason)
-    }
 }
 
 /// Whether somebody in the directory holds a value.
@@ -132,7 +119,7 @@ impl Batch {
             let task = &mut self.tasks[choice.at];
             match &choice.value {
                 Some(value) => task.name(&choice.attribute, value),
-                None if !task.is_ended() => task.fail(choice.failure()),
+                None if !task.is_ended() => task.fail(none_left(&choice.attribute, choice.candidates.iter().map(|(value, _)| value))),
                 None => {}
             }
         }
@@ -225,8 +212,8 @@ impl Batch {
     }
 }
 
-/// Values that have to be looked up next, by attribute, with their comparable form: until everybody has one of their own
-/// that may be free, as far as the candidates go.
+/// Values that have to be looked up next, by attribute, with their comparable form: until everybody has one of their
+/// own that may be free, as far as the candidates go.
 fn to_look_up(choices: &mut [Choice], known: &Known) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut wanted: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut promised: HashSet<Key> = HashSet::new();

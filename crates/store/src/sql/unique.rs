@@ -122,7 +122,8 @@ impl UniqueValues for SqlStore {
 async fn numbers(tx: &mut Transaction<'_>, tenant: i64, wanted: &[Wanted]) -> Result<HashMap<PersonId, i64>, Error> {
     let rows = tx
         .rows(
-            sql!("select p.uuid, p.id from " (rows 1: v blob) " r" then "person p on p.uuid = r.v and p.tenant + 0 = $2"),
+            sql!("select p.uuid, p.id from " (rows 1: v blob) " r" then
+                 "person p on p.uuid = r.v and p.tenant + 0 = $2"),
             args![ids(wanted.iter().map(|wanted| wanted.person.0))?, tenant],
         )
         .await?;

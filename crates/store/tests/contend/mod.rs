@@ -1,4 +1,5 @@
-//! Two processes on one PostgreSQL database, contending for the lease, for accounts, for names, for keys and for the log.
+//! Two processes on one PostgreSQL database, contending for the lease, for accounts, for names, for keys and for the
+//! log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
