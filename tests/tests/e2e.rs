@@ -15,12 +15,14 @@ mod e2e {
     mod preview;
     mod random_kills;
     mod retries;
+    mod schema;
     mod seeded;
     mod show;
     mod stopped_agent;
+    mod sweep;
     mod take_over;
     mod transports;
     mod two_controllers;
     mod two_nodes;
-}
     mod unique;
+}

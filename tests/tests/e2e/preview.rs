@@ -13,7 +13,7 @@ use super::lab::{Lab, Options, program};
 use super::person::{ENTERPRISE, partial, person};
 
 /// A change as a line: person, property, old, new.
-type Told = (String, String, String, String);
+pub(super) type Told = (String, String, String, String);
 
 #[tokio::test]
 async fn samba() -> anyhow::Result<()> {
@@ -98,7 +98,7 @@ async fn usns(lab: &mut Lab) -> anyhow::Result<BTreeMap<String, Option<Vec<Strin
     Ok(objects.iter().map(|object| (object.dn.clone(), object.attributes.get("uSNChanged").cloned())).collect())
 }
 
-fn ids(rows: &[Value]) -> BTreeSet<String> {
+pub(super) fn ids(rows: &[Value]) -> BTreeSet<String> {
     rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect()
 }
 
@@ -107,7 +107,7 @@ fn told(person: &Value, name: &Value, old: String, new: String) -> Told {
     (text(person), text(name), old, new)
 }
 
-fn foreseen(preview: &Value) -> BTreeSet<Told> {
+pub(super) fn foreseen(preview: &Value) -> BTreeSet<Told> {
     let list = |value: &Value| {
         let values = value.as_array().into_iter().flatten();
         values.filter_map(Value::as_str).collect::<Vec<_>>().join(";")
@@ -123,7 +123,7 @@ fn foreseen(preview: &Value) -> BTreeSet<Told> {
     all
 }
 
-fn done(rows: &[&Value]) -> BTreeSet<Told> {
+pub(super) fn done(rows: &[&Value]) -> BTreeSet<Told> {
     let mut all = BTreeSet::new();
     for row in rows.iter().filter(|row| row["provisioningStatusInfo"]["status"] != "failure") {
         for change in row["modifiedProperties"].as_array().into_iter().flatten() {
