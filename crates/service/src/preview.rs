@@ -1,5 +1,5 @@
-//! What would be done, without doing it: persons are merged in memory, evaluated as the work evaluates them, and planned
-//! by the domain's agent, which is asked for it and writes nothing. Nothing of a person is stored here.
+//! What would be done, without doing it: persons are merged in memory, evaluated as the work evaluates them, and
+//! planned by the domain's agent, which is asked for it and writes nothing. Nothing of a person is stored here.
 
 mod names;
 mod show;

@@ -44,6 +44,13 @@ async fn uploads_to_either_node_are_applied() -> anyhow::Result<()> {
     }
     lab.judge().await.context("both nodes")?;
 
+    // Either node previews: the question finds its way to the agent.
+    let body = json!({ "parameters": [{ "subjects": [{ "objectId": "n7", "objectTypeName": "User" }] }] });
+    for api in [&lab.api, &second] {
+        let answer = api.provision_on_demand("?preview=true", &body).await?;
+        ensure!(answer["key"].as_str().is_some_and(|key| key.contains("RedundantExport")), "{answer}");
+    }
+
     // The node with the link dies; the other takes uploads all the same, and they are applied when there is a link again.
     lab.act("kill", "service").await?;
     let changed: Vec<Value> =

@@ -108,8 +108,8 @@ impl Viewer<'_> {
         Ok(within(self.read.search(&search)).await?.into_iter().next())
     }
 
-    /// Attributes (lower case) that may be written, of each account that would be; accounts of which nothing is computed
-    /// are missing.
+    /// Attributes (lower case) that may be written, of each account that would be; accounts of which nothing is
+    /// computed are missing.
     async fn writable(&self, drafts: &[Draft]) -> HashMap<ObjectGuid, BTreeSet<String>> {
         let mut guids = BTreeSet::new();
         for write in drafts.iter().flat_map(|draft| &draft.plan.writes) {

@@ -75,13 +75,15 @@ fn shown(planned: &Planned) -> String {
     format!("{} => {result}", writes.join(", "))
 }
 
-#[tokio::test]
-async fn what_would_be_done_and_what_the_directory_would_say() {
-    type Case = (&'static str, fn(&FakeDirectory) -> DesiredState, String);
-    let add = "cn parentDistinguishedName accountDisabled sAMAccountName employeeID";
-    let refused = "HybridSynchronizationActiveDirectoryInsufficientAccessRights";
-    let cases: Vec<Case> = vec![
-        ("a new account", |_| person(1, "Ada", &[]), format!("Create {}: {add} => Done", at("Ada"))),
+type Case = (&'static str, fn(&FakeDirectory) -> DesiredState, String);
+
+/// Properties of a new account.
+const ADD: &str = "cn parentDistinguishedName accountDisabled sAMAccountName employeeID";
+const REFUSED: &str = "HybridSynchronizationActiveDirectoryInsufficientAccessRights";
+
+fn plans() -> Vec<Case> {
+    vec![
+        ("a new account", |_| person(1, "Ada", &[]), format!("Create {}: {ADD} => Done", at("Ada"))),
         (
             "nothing to do",
             |fake| linked(account(fake, 1, "Ada", &[("title", "Dev")]), 1, "Ada", &[("title", "Dev")]),
@@ -107,6 +109,11 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
                 at("Ada")
             ),
         ),
+    ]
+}
+
+fn containers_and_rights() -> Vec<Case> {
+    vec![
         (
             "a container that is not there",
             |_| {
@@ -123,7 +130,7 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
                 desired.container.mapped = Some(OTHER.to_owned());
                 desired
             },
-            format!(" => {refused} parentDistinguishedName"),
+            format!(" => {REFUSED} parentDistinguishedName"),
         ),
         (
             "an attribute that may not be written",
@@ -131,7 +138,7 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
                 let rights = [("allowedAttributesEffective", "department")];
                 linked(account(fake, 1, "Ada", &rights), 1, "Ada", &[("title", "Lead")])
             },
-            format!(" => {refused} title"),
+            format!(" => {REFUSED} title"),
         ),
         (
             "an attribute that may",
@@ -141,6 +148,11 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
             },
             format!("Update {}: title => Done", at("Ada")),
         ),
+    ]
+}
+
+fn names() -> Vec<Case> {
+    vec![
         (
             "two accounts that match",
             |fake| {
@@ -164,7 +176,7 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
                 fake.put(&at("Ada"), &[("cn", "Ada"), ("sAMAccountName", "other")]);
                 person(1, "Ada", &[])
             },
-            format!("Create {}: {add} => Done", at("Ada (E1)")),
+            format!("Create {}: {ADD} => Done", at("Ada (E1)")),
         ),
         (
             "a link that is gone",
@@ -197,8 +209,12 @@ async fn what_would_be_done_and_what_the_directory_would_say() {
             },
             " => NoUniqueValueLeft sAMAccountName".to_owned(),
         ),
-    ];
-    for (case, prepare, expected) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_would_be_done_and_what_the_directory_would_say() {
+    for (case, prepare, expected) in plans().into_iter().chain(containers_and_rights()).chain(names()) {
         let directory = directory();
         let desired = prepare(&directory);
         let planned = preview(&directory, &everything(), vec![desired]).await;

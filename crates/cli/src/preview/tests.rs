@@ -21,7 +21,8 @@ fn answer(body: &Value) -> Value {
         _ => json!({ "externalId": id, "operations": [at], "outcome": "done", "dn": null,
             "changes": [{ "action": "create", "dn": "CN=New,OU=Staff", "properties": [
                 { "name": "cn", "old": [], "new": ["New"], "rule": null }] }],
-            "warnings": [], "drift": [{ "name": "mail", "old": ["a@b"], "new": ["c@d"], "rule": null }], "error": null }),
+            "warnings": [], "error": null,
+            "drift": [{ "name": "mail", "old": ["a@b"], "new": ["c@d"], "rule": null }] }),
     };
     let ids: Vec<&str> = match (&body["Operations"], &body["persons"]) {
         (Value::Array(all), _) => all.iter().map(|it| it["data"]["externalId"].as_str().unwrap()).collect(),
@@ -33,7 +34,8 @@ fn answer(body: &Value) -> Value {
     let counts = json!({ "update": 1, "create": ids.len() - 1 - failed, "failed": failed });
     let mut taken: Vec<Value> = body["taken"]["samaccountname"].as_array().cloned().unwrap_or_default();
     taken.push(json!(format!("n{}", taken.len())));
-    json!({ "persons": ids.len(), "counts": counts, "value": value, "taken": { "samaccountname": taken }, "next": null })
+    let taken = json!({ "samaccountname": taken });
+    json!({ "persons": ids.len(), "counts": counts, "value": value, "taken": taken, "next": null })
 }
 
 async fn preview(persons: &[&str], flags: &[&str]) -> (Run, Vec<Value>) {

@@ -1,5 +1,5 @@
-//! `provisionOnDemand` (wire contract 3.12): the record of a stored person goes the ordinary way once more, in the urgent
-//! lane, and the answer tells what came of it. With `?preview=true` it tells what would come of it, and writes nothing.
+//! `provisionOnDemand` (wire contract 3.12): the record of a stored person goes the ordinary way once more, in the
+//! urgent lane, and the answer tells what came of it. With `?preview=true` it tells what would, and writes nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -112,8 +112,8 @@ struct Told {
     value: Value,
 }
 
-/// Two JSON texts, as Graph answers. Of several persons, `value` is an array, and `key` is about the first that failed, or
-/// else the first.
+/// Two JSON texts, as Graph answers. Of several persons, `value` is an array, and `key` is about the first that failed,
+/// or else the first.
 fn pair(base: &str, mut told: Vec<Told>) -> KeyValuePair {
     let worst = told.iter().position(|one| one.result == "Failure").unwrap_or(0);
     let key = told.get(worst).map_or(

@@ -1,6 +1,6 @@
 //! Questions to the agent that works on a domain, by whoever serves a request. They go past the worker's own work: only
-//! who the agent is has to be asked there. A node without the agent leaves its question in the store, where the node that
-//! holds the domain's lease takes it.
+//! who the agent is has to be asked there. A node without the agent leaves its question in the store, where the node
+//! that holds the domain's lease takes it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
