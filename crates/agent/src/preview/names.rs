@@ -143,7 +143,7 @@ impl Viewer<'_> {
         }
         let mut held = Held::default();
         for (attribute, values) in by_attribute {
-            // AD also finds values that differ in diacritics only: those are asked for alone, and what is found has them.
+            // AD also finds values that differ in diacritics only: those are asked for alone.
             let (plain, accented): (Vec<String>, Vec<String>) = values.into_iter().partition(|value| value.is_ascii());
             for some in plain.chunks(VALUES_IN_ONE_SEARCH) {
                 for (guid, dn, found) in self.search(&attribute, some).await? {
