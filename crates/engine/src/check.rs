@@ -8,7 +8,7 @@ use rollcall_syntax::attribute;
 use rollcall_syntax::nearest;
 
 use crate::evaluate::{Place, Problem};
-use crate::expression::{NodeKind, Type, functions, tree};
+use crate::expression::{NodeKind, TreeNode, Type, functions, tree};
 use crate::scim;
 
 /// The class of what mappings write.
@@ -52,7 +52,7 @@ pub fn check_target(config: &JobConfig, schema: &Schema) -> Vec<Problem> {
             }
         }
         for value in constants(mapping) {
-            if let Some((message, hint)) = value_of(value, attribute) {
+            if let Some((message, hint)) = value_of(&value, attribute) {
                 refuse(message, hint);
             }
         }
@@ -109,13 +109,43 @@ fn yields_list(text: &str) -> bool {
     })
 }
 
-/// Values that everybody gets.
-fn constants(mapping: &Mapping) -> impl Iterator<Item = &str> {
-    let constant = match &mapping.source {
-        MappingSource::Constant(text) => Some(text.as_str()),
-        MappingSource::Direct(_) | MappingSource::Expression(_) | MappingSource::None => None,
-    };
-    constant.into_iter().chain(mapping.default_value.as_deref()).filter(|text| !text.is_empty())
+/// Values that whole groups of people get: constants, defaults, and what a function chooses among.
+fn constants(mapping: &Mapping) -> Vec<String> {
+    let mut found: Vec<String> = mapping.default_value.iter().cloned().collect();
+    match &mapping.source {
+        MappingSource::Constant(text) => found.push(text.clone()),
+        MappingSource::Expression(text) => {
+            if let Ok(node) = tree(text) {
+                results(&node, &mut found);
+            }
+        }
+        MappingSource::Direct(_) | MappingSource::None => {}
+    }
+    // An empty constant is no value.
+    found.retain(|text| !text.is_empty());
+    found
+}
+
+/// Constants that may be the result, through functions that choose one of their arguments.
+fn results(node: &TreeNode, found: &mut Vec<String>) {
+    // A keyword such as IgnoreAttributeFlow is a constant without quotes.
+    if node.kind == NodeKind::Constant && node.expression.starts_with('"') {
+        found.push(node.name.clone());
+    }
+    if node.kind != NodeKind::Function {
+        return;
+    }
+    for (key, argument) in &node.parameters {
+        let is_chosen = match node.name.as_str() {
+            "Switch" => key == "defaultValue" || key.starts_with("value"),
+            "IIF" => key.starts_with("valueIf"),
+            "Coalesce" => true,
+            _ => false,
+        };
+        if is_chosen {
+            results(argument, found);
+        }
+    }
 }
 
 /// What is wrong with a value, and what to write instead.

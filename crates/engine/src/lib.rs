@@ -16,4 +16,3 @@ pub mod merge;
 pub mod reconcile;
 mod scim;
 pub mod scope;
-pub mod targets;

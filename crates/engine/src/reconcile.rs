@@ -75,7 +75,18 @@ pub fn plan(desired: &DesiredState, observed: &Observed) -> Plan {
         }
         ObservedAccount::Matched(entry) => existing(desired, observed, entry, Standing::FirstLink, &mut plan),
     }
+    hide(desired, &mut plan);
     plan
+}
+
+/// Has the log hide the values that a mapping says nobody is to read.
+fn hide(desired: &DesiredState, plan: &mut Plan) {
+    let redacted = desired.attributes.iter().filter(|own| own.redacted).map(|own| own.name.clone());
+    let redacted: Vec<String> = redacted.collect();
+    plan.drift.iter_mut().for_each(|drift| writes::redact(drift, &redacted));
+    for write in &mut plan.writes {
+        write.redacted.clone_from(&redacted);
+    }
 }
 
 /// Whether an outcome on this account has been recorded before.
@@ -159,7 +170,7 @@ fn create(desired: &DesiredState) -> Result<Write, Failure> {
     let must_change_password = desired.must_change_password;
     let initial_password = desired.initial_password;
     let request = WriteRequest::Add { container, cn, attributes, enabled, must_change_password, initial_password };
-    Ok(Write { action: Action::Create, request })
+    Ok(Write { action: Action::Create, request, redacted: Vec::new() })
 }
 
 fn has_value(values: &[String]) -> bool {
@@ -179,7 +190,7 @@ fn existing(desired: &DesiredState, observed: &Observed, entry: &Entry, standing
     }
     if desired.delete && desired.link.as_ref().is_some_and(|link| link.guid == entry.guid) {
         let request = WriteRequest::Delete { guid: entry.guid, dn: entry.dn.clone() };
-        plan.writes.push(Write { action: Action::Delete, request });
+        plan.writes.push(Write { action: Action::Delete, request, redacted: Vec::new() });
         return;
     }
     let Some(bits) = entry.account_control() else {
@@ -247,7 +258,7 @@ fn account_write(action: Action, entry: &Entry, dn: &Dn, bits: u32) -> Write {
         new: vec![signed.to_string()],
     };
     let request = WriteRequest::Modify { guid: entry.guid, dn: dn.clone(), changes: vec![change] };
-    Write { action, request }
+    Write { action, request, redacted: Vec::new() }
 }
 
 /// Semantics `move`: another container and another name are one request. Yields the name the account has from then on.
@@ -263,7 +274,7 @@ fn relocate(desired: &DesiredState, entry: &Entry, standing: Standing, plan: &mu
     let cn = cn.or_else(|| entry.dn.leaf_value().filter(|_| may_rename));
     let request = WriteRequest::Move { guid: entry.guid, dn: entry.dn.clone(), container, cn };
     let after = moved_to(&request).unwrap_or_else(|| entry.dn.clone());
-    plan.writes.push(Write { action, request });
+    plan.writes.push(Write { action, request, redacted: Vec::new() });
     after
 }
 
@@ -334,7 +345,7 @@ fn modify(desired: &DesiredState, observed: &Observed, entry: &Entry, dn: &Dn, s
     warn_of_manager(desired, observed, plan);
     if !changes.is_empty() {
         let request = WriteRequest::Modify { guid: entry.guid, dn: dn.clone(), changes };
-        plan.writes.push(Write { action: Action::Update, request });
+        plan.writes.push(Write { action: Action::Update, request, redacted: Vec::new() });
     }
 }
 

@@ -34,6 +34,9 @@ pub enum Verdict {
 pub struct Write {
     pub action: Action,
     pub request: WriteRequest,
+    /// Attributes whose values nobody is to read: the log shows `[Redact]` in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<String>,
 }
 
 /// What a write means to the reader of the log.

@@ -74,11 +74,11 @@ async fn refused_by_the_directory(lab: &Lab, schema: &Value) -> anyhow::Result<(
     let last = rows(&mut schema.clone())?.len();
     let place = format!("/synchronizationRules/0/objectMappings/0/attributeMappings/{last}");
     for (target, expression, words) in [
-        ("favouriteColour", "[title]", ["no attribute favouriteColour", "LDAP display name"]),
+        ("favouriteColour", "[title]", ["no attribute favouriteColour", "extend the directory's schema"]),
         ("instanceType", "[title]", ["by the directory alone", "remove the mapping"]),
-        ("initials", "Split([title], \" \")", ["holds one value", "Item"]),
+        ("initials", "Split([title], \" \")", ["has one value", "Item"]),
         ("initials", "\"ABCDEFG\"", ["holds 6 characters", "has 7"]),
-        ("countryCode", "Switch([title], \"none\", \"a\", \"1\")", ["number of 32 bits", "\\\"none\\\""]),
+        ("countryCode", "Switch([title], \"none\", \"a\", \"1\")", ["number of 32 bits", "'none'"]),
     ] {
         let mut broken = schema.clone();
         rows(&mut broken)?.push(row(target, "Always", expression));

@@ -22,7 +22,11 @@ fn intent(change: u128, person: u128) -> Record {
             epoch: Epoch(1),
             guid: Some(guid),
             matching: vec![],
-            write: Write { action: Action::Update, request: WriteRequest::Modify { guid, dn, changes } },
+            write: Write {
+                action: Action::Update,
+                request: WriteRequest::Modify { guid, dn, changes },
+                redacted: Vec::new(),
+            },
         }),
     }
 }

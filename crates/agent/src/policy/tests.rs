@@ -20,7 +20,7 @@ fn dn(container: &str) -> Dn {
 fn modify(action: Action, attributes: &[&str]) -> Write {
     let change = |name: &&str| AttributeChange { name: (*name).to_owned(), old: vec![], new: vec!["x".to_owned()] };
     let changes = attributes.iter().map(change).collect();
-    Write { action, request: WriteRequest::Modify { guid: guid(), dn: dn(STAFF), changes } }
+    Write { action, request: WriteRequest::Modify { guid: guid(), dn: dn(STAFF), changes }, redacted: Vec::new() }
 }
 
 fn add(container: &str, attributes: &[&str]) -> Write {
@@ -37,16 +37,24 @@ fn add(container: &str, attributes: &[&str]) -> Write {
         must_change_password: false,
         initial_password: rollcall_model::config::InitialPassword::Generated,
     };
-    Write { action: Action::Create, request }
+    Write { action: Action::Create, request, redacted: Vec::new() }
 }
 
 fn moved(action: Action, from: &str, to: &str, cn: Option<&str>) -> Write {
     let container = Dn::from_directory(to);
-    Write { action, request: WriteRequest::Move { guid: guid(), dn: dn(from), container, cn: cn.map(str::to_owned) } }
+    Write {
+        action,
+        request: WriteRequest::Move { guid: guid(), dn: dn(from), container, cn: cn.map(str::to_owned) },
+        redacted: Vec::new(),
+    }
 }
 
 fn delete() -> Write {
-    Write { action: Action::Delete, request: WriteRequest::Delete { guid: guid(), dn: dn(STAFF) } }
+    Write {
+        action: Action::Delete,
+        request: WriteRequest::Delete { guid: guid(), dn: dn(STAFF) },
+        redacted: Vec::new(),
+    }
 }
 
 fn entry(held: &[(&str, &str)]) -> Entry {

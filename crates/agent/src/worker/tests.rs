@@ -506,6 +506,7 @@ async fn what_a_crash_left_is_reported_once() {
                 new: vec![new.to_owned()],
             }],
         },
+        redacted: Vec::new(),
     };
     // Of two writes that were about to be made, one reached the directory; so did none of another person's.
     for (number, who, write) in
@@ -561,6 +562,7 @@ async fn a_crash_claims_nothing_that_was_not_sent() {
                     must_change_password: false,
                     initial_password: rollcall_model::config::InitialPassword::Generated,
                 },
+                redacted: Vec::new(),
             };
             let intent = crate::journal::Intent {
                 change: rollcall_model::ids::ChangeId(uuid::Uuid::from_u128(number)),

@@ -97,3 +97,20 @@ fn what_the_directory_would_refuse_for_everybody() {
         check(mapping, expected);
     }
 }
+
+/// Constants among which an expression chooses are values of somebody.
+#[test]
+fn what_a_function_chooses_among_is_checked() {
+    let computed = |to: &str, text: &str| Mapping::new(to, MappingSource::Expression(text.to_owned()));
+    let long = Some(("title holds 5 characters, and the value has 6", "shorten it"));
+    check(computed("title", r#"Switch([a], "123456", "x", "y")"#), long);
+    check(computed("title", r#"Switch([a], "z", "123456", "y")"#), None);
+    check(computed("title", r#"Switch([a], "z", "x", "123456")"#), long);
+    check(computed("title", r#"IIF([a] = "123456", "y", Coalesce([b], "123456"))"#), long);
+    check(computed("title", r#"Left("123456", 5)"#), None);
+    check(computed("msExchHide", r#"IIF([a] = "b", "TRUE", IgnoreAttributeFlow)"#), None);
+    check(
+        computed("countryCode", r#"Switch([a], "none", "DE", "276")"#),
+        Some(("'none' is no whole number", "write one")),
+    );
+}

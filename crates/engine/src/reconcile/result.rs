@@ -29,7 +29,11 @@ pub fn manager_after_create(desired: &DesiredState, guid: ObjectGuid, dn: &Dn, m
     }
     let new = vec![manager_dn.as_str().to_owned()];
     let changes = vec![AttributeChange { name: target::MANAGER.to_owned(), old: Vec::new(), new }];
-    Some(Write { action: Action::Update, request: WriteRequest::Modify { guid, dn: dn.clone(), changes } })
+    Some(Write {
+        action: Action::Update,
+        request: WriteRequest::Modify { guid, dn: dn.clone(), changes },
+        redacted: Vec::new(),
+    })
 }
 
 /// What is in place once every write of `plan` has succeeded, but for what the directory `refused`. Values that were

@@ -439,6 +439,25 @@ fn writes_can_be_reduced_and_renamed() {
     }
 }
 
+/// The value flows, and no log shows it: not of a write, nor of what differs without being ours to write.
+#[test]
+fn a_redacted_value_is_written_and_not_shown() {
+    for (may_write, expected) in [
+        (MayWrite::Yes, r#"Update title ["[Redact]"]->["[Redact]"]"#),
+        (MayWrite::FirstLinkOnly, r#"drift title ["[Redact]"]->["[Redact]"]"#),
+    ] {
+        let mut wanted = desired();
+        let secret = DesiredAttribute { redacted: true, ..attribute("title", &["Secret"], may_write) };
+        wanted.attributes = vec![secret];
+        let planned = plan(&wanted, &linked(entry(&[])));
+        assert_eq!(short(&planned), expected);
+        for write in planned.writes {
+            let WriteRequest::Modify { changes, .. } = write.request else { panic!("no modify") };
+            assert_eq!(changes[0].new, ["Secret"]);
+        }
+    }
+}
+
 #[test]
 fn what_a_crash_left_behind() {
     let change =
@@ -447,19 +466,24 @@ fn what_a_crash_left_behind() {
     let modify = Write {
         action: Action::Update,
         request: WriteRequest::Modify { guid: guid(), dn: dn.clone(), changes: vec![change] },
+        redacted: Vec::new(),
     };
     let container = Dn::parse(OTHER).unwrap();
     let request = WriteRequest::Move { guid: guid(), dn: dn.clone(), container: container.clone(), cn: None };
-    let moved = Write { action: Action::Move, request };
+    let moved = Write { action: Action::Move, request, redacted: Vec::new() };
     let name = |name: &str| WriteRequest::Move {
         guid: guid(),
         dn: dn.clone(),
         container: container.clone(),
         cn: Some(name.to_owned()),
     };
-    let named = Write { action: Action::Move, request: name("ADA BYRON") };
-    let kept = Write { action: Action::Move, request: name("Ada Byron") };
-    let delete = Write { action: Action::Delete, request: WriteRequest::Delete { guid: guid(), dn: dn.clone() } };
+    let named = Write { action: Action::Move, request: name("ADA BYRON"), redacted: Vec::new() };
+    let kept = Write { action: Action::Move, request: name("Ada Byron"), redacted: Vec::new() };
+    let delete = Write {
+        action: Action::Delete,
+        request: WriteRequest::Delete { guid: guid(), dn: dn.clone() },
+        redacted: Vec::new(),
+    };
     let absent = Observed { account: ObservedAccount::Absent, manager: ObservedManager::NotAsked };
     let add = plan(&unlinked(), &absent).writes.remove(0);
     let mut elsewhere = entry(&[]);

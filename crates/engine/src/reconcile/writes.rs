@@ -7,7 +7,7 @@ use rollcall_model::plan::{AttributeChange, PropertyChange, Write, WriteRequest}
 
 use super::{ACCOUNT_CONTROL, ACCOUNT_DISABLE};
 use crate::evaluate::CN_UNITS_MAX;
-use crate::expression::part;
+use crate::expression::{REDACTED, part};
 
 /// Shown where an account gets another name, or goes.
 const DN: &str = "distinguishedName";
@@ -16,6 +16,21 @@ const DN: &str = "distinguishedName";
 /// state is shown as `accountDisabled`, True or False.
 #[must_use]
 pub fn properties(write: &Write) -> Vec<PropertyChange> {
+    let mut all = in_clear(write);
+    all.iter_mut().for_each(|change| redact(change, &write.redacted));
+    all
+}
+
+/// Hides the values of an attribute that nobody is to read; that it has some, and how many, stays to be seen.
+pub(super) fn redact(change: &mut PropertyChange, redacted: &[String]) {
+    if redacted.iter().any(|name| name.eq_ignore_ascii_case(&change.name)) {
+        for value in change.old.iter_mut().chain(&mut change.new) {
+            REDACTED.clone_into(value);
+        }
+    }
+}
+
+fn in_clear(write: &Write) -> Vec<PropertyChange> {
     let set = |name: &str, new: Vec<String>| PropertyChange { name: name.to_owned(), old: Vec::new(), new };
     match &write.request {
         WriteRequest::Add { container, cn, attributes, enabled, .. } => {

@@ -6,6 +6,7 @@
 //! have ended. The log is in the order of the agents' clocks, which may have been moved: where the same agent has held
 //! the domain ever since, it is not looked at.
 
+use rollcall_engine::expression::REDACTED;
 use rollcall_model::outcome::{AppliedChange, Outcome};
 use rollcall_model::plan::Action;
 use rollcall_model::{Timestamp, limits};
@@ -75,7 +76,7 @@ fn is_anothers(change: &AppliedChange, rows: &[LogRow]) -> bool {
         let next = later
             .iter()
             .find_map(|row| row.details.properties.iter().find(|next| next.name.eq_ignore_ascii_case(&own.name)));
-        next.is_some_and(|next| next.old == own.old)
+        next.is_some_and(|next| next.old == own.old && !next.old.iter().any(|old| old == REDACTED))
     })
 }
 

@@ -226,6 +226,7 @@ async fn a_deletion_without_an_answer_is_looked_up() {
                 guid,
                 dn: rollcall_model::Dn::from_directory(&at("ada")),
             },
+            redacted: Vec::new(),
         },
     };
     worker.shared.journal.append([Record::Intent { intent: Box::new(intent) }]).unwrap();
@@ -251,7 +252,7 @@ async fn what_is_not_on_another_controller_yet_is_waited_for() {
     );
     let add = add.writes[0].clone();
     let delete = WriteRequest::Delete { guid, dn: rollcall_model::Dn::from_directory(&at("ada")) };
-    let delete = Write { action: Action::Delete, request: delete };
+    let delete = Write { action: Action::Delete, request: delete, redacted: Vec::new() };
     for (write, to, expected) in [
         (&add, "invocation-0", Some(Action::Create)),
         (&add, "INVOCATION-1", None),

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use rollcall_engine::evaluate::Problem;
-use rollcall_engine::targets::check_targets;
+use rollcall_engine::check::check_target;
 use rollcall_model::config::JobConfig;
 use rollcall_model::ids::TenantId;
 use rollcall_model::schema::Schema;
@@ -66,7 +66,7 @@ async fn read_anew(state: &AppState, tenant: TenantId, domain: &str) -> Option<A
 
 /// What of a configuration the directory would refuse.
 pub(super) fn problems(config: &JobConfig, schema: &Schema) -> Vec<Problem> {
-    check_targets(config, schema)
+    check_target(config, schema)
 }
 
 /// Reads the directory's schema anew and shows its attributes.

@@ -235,7 +235,7 @@ async fn targets_are_held_against_the_directory() {
     let cases: &[(Value, &str, &[&str])] = &[
         (expression("employeeld", "[title]"), "", &["no attribute employeeld", "employeeID"]),
         (expression("lastLogon", "[title]"), "", &["written by the directory alone"]),
-        (expression("initials", "Split([title], \" \")"), "", &["holds one value"]),
+        (expression("initials", "Split([title], \" \")"), "", &["has one value"]),
         (expression("initials", "\"ABCDEFG\""), "", &["holds 6 characters"]),
         (expression("countryCode", "Switch([title], \"none\", \"a\", \"1\")"), "", &["number of 32 bits"]),
     ];
@@ -500,4 +500,16 @@ async fn settings_of_scope_and_day() {
         let answer = set(&world, &body).await.expect(400);
         assert_eq!(answer.json()["error"]["details"][0]["target"], place, "{body}");
     }
+}
+
+#[test]
+fn the_guide_lists_every_operator() {
+    let guide = include_str!("../../../../../docs/guides/mappings.md");
+    let rows: Vec<&str> = guide.lines().skip_while(|line| !line.starts_with("| operator |")).skip(2).collect();
+    let listed: Vec<&str> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
+    let known: Vec<String> = rollcall_engine::scope::filter_operators()
+        .iter()
+        .map(|operator| format!("| `{}` | {} |", operator.id, operator.name))
+        .collect();
+    assert_eq!(listed, known);
 }
