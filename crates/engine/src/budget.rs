@@ -20,8 +20,8 @@ pub fn cost(desired: &DesiredState) -> u32 {
     // cleared.
     let linked = desired.link.as_ref().filter(|_| desired.extent == Extent::Everything);
     let moved = desired.link.as_ref().filter(|_| desired.extent != Extent::AccountOnly);
-    let is_move = moved
-        .is_some_and(|link| desired.container.mapped.is_some() && (desired.container.may_move || !link.confirmed));
+    let is_move =
+        moved.is_some_and(|link| desired.container.mapped.is_some() && (desired.container.may_move || !link.confirmed));
     let clears = match linked {
         Some(link) if link.confirmed => {
             desired.attributes.iter().filter(|own| own.values.is_empty() && own.may_write == MayWrite::Yes).count()

@@ -69,12 +69,11 @@ async fn person(state: &AppState, job: &Job, external_id: &str) -> Result<Person
     found.ok_or_else(|| ApiError::not_found(format!("No person with externalId '{external_id}' is known to this job.")))
 }
 
-fn masked(attributes: BTreeMap<String, Vec<String>>, redacted: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
-    let mask = |name: &String, values: Vec<String>| match redacted.contains(name) {
-        true => values.iter().map(|_| REDACTED.to_owned()).collect(),
-        false => values,
-    };
-    attributes.into_iter().map(|(name, values)| (name.clone(), mask(&name, values))).collect()
+fn masked(mut attributes: BTreeMap<String, Vec<String>>, redacted: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
+    for (_, values) in attributes.iter_mut().filter(|(name, _)| redacted.contains(*name)) {
+        values.fill(REDACTED.to_owned());
+    }
+    attributes
 }
 
 /// Attributes, lower case, whose values the mappings keep out of the log.
@@ -110,10 +109,10 @@ async fn known_sweep(state: &AppState, job: &Job) -> Result<SweepStatus, ApiErro
 /// The last walk over a job's persons.
 pub(crate) async fn sweep_of(state: &AppState, job: &Job) -> Result<Option<SweepStatus>, ApiError> {
     let sweeps = state.store.sweeps(std::slice::from_ref(&job.id)).await?;
-    Ok(sweeps.into_iter().next().map(shown))
+    Ok(sweeps.first().map(shown))
 }
 
-fn shown(sweep: Sweep) -> SweepStatus {
+fn shown(sweep: &Sweep) -> SweepStatus {
     SweepStatus {
         cause: sweep.cause.as_str().to_owned(),
         schema_version: sweep.schema_version,
