@@ -119,7 +119,9 @@ impl Batch {
             let task = &mut self.tasks[choice.at];
             match &choice.value {
                 Some(value) => task.name(&choice.attribute, value),
-                None if !task.is_ended() => task.fail(none_left(&choice.attribute, choice.candidates.iter().map(|(value, _)| value))),
+                None if !task.is_ended() => {
+                    task.fail(none_left(&choice.attribute, choice.candidates.iter().map(|(value, _)| value)))
+                }
                 None => {}
             }
         }

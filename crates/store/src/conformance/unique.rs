@@ -67,6 +67,7 @@ pub(super) async fn two_persons_never_get_one_value(store: &dyn Store) {
         wants(&d, &["JSMITH", "JSMITH2", "JSMITH3"]),
     ];
     assert_eq!(reserve(store, &world, &batch, START).await, got(&["JSmith", "jsmith2", "jsmith3", ""]));
+    let last = d.clone();
     let (a, b) = (a.person.id, b.person.id);
     let found = holders(store, &world, &["jsmith", "JSMÎTH2", "jsmith4"], START).await;
     assert_eq!(found, [Some(Some(a)), Some(Some(b)), None]);
@@ -78,6 +79,8 @@ pub(super) async fn two_persons_never_get_one_value(store: &dyn Store) {
         batch[0].clone(),
     ];
     assert_eq!(reserve(store, &world, &again, START).await, got(&["jsmith4", "jsmith3", "jsmith2", "JSmith"]));
+    let better = [wants(&last, &["free", "jsmith4"])];
+    assert_eq!(reserve(store, &world, &better, START).await, got(&["jsmith4"]), "what is reserved comes first");
 }
 
 /// semantics: unique
@@ -154,8 +157,8 @@ pub(super) async fn what_the_directory_holds_is_not_offered_for_a_while(store: &
     };
     let batch = [seen(&b, &["x"], &[]), seen(&a, &["x2"], &["x"])];
     assert_eq!(reserve(store, &world, &batch, START).await, got(&["", "x2"]));
-    let batch = [seen(&b, &["x", "x3"], &["x2", "x4"])];
-    assert_eq!(reserve(store, &world, &batch, START).await, got(&["x3"]));
+    let batch = [seen(&b, &["x", "x3"], &["x2", "x4"]), wants(&a, &["x5", "x2"])];
+    assert_eq!(reserve(store, &world, &batch, START).await, got(&["x3", "x2"]));
     let (a_id, b_id) = (Some(Some(a.person.id)), Some(Some(b.person.id)));
     let values = ["x", "x2", "x3", "x4", "x5"];
     assert_eq!(holders(store, &world, &values, START).await, [Some(None), a_id, b_id, Some(None), None]);
