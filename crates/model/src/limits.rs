@@ -122,7 +122,8 @@ limits! {
     STANDING_ACCOUNTS_MAX: usize = 1_000_000, "accounts";
     /// How long no connected agent may have the writing controller before another one becomes it.
     CONTROLLER_SWITCH_MS: i64 = 15_000, "milliseconds";
-    /// How long, after the writing controller was changed, what is not found there may still be on its way.
+    /// How long, after the writing controller was changed, what is not found there may still be on its way; and how
+    /// long an agent that recovers on another controller looks for what it wrote before.
     REPLICATION_WAIT_MS_MAX: i64 = 60_000, "milliseconds";
     /// Longest wait for an agent to hand a domain over.
     RELEASE_MS_MAX: i64 = 15_000, "milliseconds";

@@ -1,6 +1,7 @@
 //! Accepting uploads.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rollcall_model::Timestamp;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::batch::{batch, hex, key};
-use super::{Pace, Row, SqlStore, Transaction, inconsistent};
+use super::{Pace, Row, Sql, SqlStore, Transaction, inconsistent};
 use crate::{Accepted, Error, Intake, NewUpload, Upload};
 
 /// An operation's id is its upload's id times this, plus its index.
@@ -95,7 +96,8 @@ impl Intake for SqlStore {
         if let Some(answer) = take_key(&mut tx, upload, keys_since).await? {
             return Ok(answer);
         }
-        if !self.has_room(&mut tx, upload, waiting_max).await? {
+        let room = self.room.take(&upload.job, wanted(upload));
+        if room == Taken::Nothing && !self.find_room(&mut tx, upload, waiting_max).await? {
             return Ok(Accepted::Full);
         }
         let stored = tx
@@ -114,6 +116,12 @@ impl Intake for SqlStore {
             write_operations(&mut tx, upload, id, operations).await?;
         }
         tx.commit().await?;
+        if room == Taken::AndCountAgain {
+            // It is on disk whatever becomes of the count; whoever finds the room used up counts for themselves.
+            let counted = self.db.row("counting open operations", OPEN, args![upload.job.as_str()]).await;
+            let open = counted.ok().flatten().and_then(|row| row.int("n").ok());
+            self.room.counted(&upload.job, open.map(|open| waiting_max.saturating_sub(open)));
+        }
         Ok(Accepted::New)
     }
 
@@ -211,42 +219,101 @@ async fn write_operations(
     Ok(())
 }
 
+/// Operations of a job that have no final state.
+const OPEN: Sql = sql!(
+    "select (select count(*) from operation o where o.job = j.id and o.state = 0) \
+          + (select count(*) from operation o where o.job = j.id and o.state > 0 and o.state < 10) as n \
+      from job j where j.name = $1"
+);
+
+fn wanted(upload: &NewUpload) -> i64 {
+    i64::try_from(upload.operations.len()).unwrap_or(i64::MAX)
+}
+
 impl SqlStore {
-    /// Whether the job may take these operations. Counting millions of rows at every request would be what limits
-    /// intake, so the count is repeated only when a share of the room it found is used up.
-    async fn has_room(&self, tx: &mut Transaction<'_>, upload: &NewUpload, waiting_max: i64) -> Result<bool, Error> {
-        let wanted = i64::try_from(upload.operations.len()).unwrap_or(i64::MAX);
-        if self.take_room(&upload.job, wanted) {
+    /// Counts the job's open operations, in line behind everybody else who found the room used up: where the first of
+    /// them finds some, the others need not count.
+    async fn find_room(&self, tx: &mut Transaction<'_>, upload: &NewUpload, waiting_max: i64) -> Result<bool, Error> {
+        let _turn = self.room.turn.lock().await;
+        let wanted = wanted(upload);
+        if self.room.take(&upload.job, wanted) != Taken::Nothing {
             return Ok(true);
         }
-        let row = tx
-            .row(
-                sql!(
-                    "select (select count(*) from operation o where o.job = j.id and o.state = 0) \
-                          + (select count(*) from operation o where o.job = j.id and o.state > 0 and o.state < 10) as n \
-                      from job j where j.name = $1"
-                ),
-                args![upload.job.as_str()],
-            )
-            .await?
-            .ok_or_else(|| no_job(&upload.job))?;
+        let row = tx.row(OPEN, args![upload.job.as_str()]).await?.ok_or_else(|| no_job(&upload.job))?;
         let free = waiting_max.saturating_sub(row.int("n")?);
         if free < wanted {
             return Ok(false);
         }
-        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        room.insert(upload.job.clone(), (free - wanted) / ROOM_SHARE);
+        self.room.counted(&upload.job, Some(free - wanted));
         Ok(true)
     }
+}
 
-    fn take_room(&self, job: &JobId, wanted: i64) -> bool {
-        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        match room.get_mut(job) {
-            Some(left) if *left >= wanted => {
-                *left -= wanted;
-                true
-            }
-            _ => false,
+/// How many more operations of each job this process may accept before it counts the open ones again: counting
+/// millions of rows at every request would be what limits intake.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    jobs: Mutex<HashMap<JobId, Share>>,
+    /// One request counts at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Share {
+    granted: i64,
+    left: i64,
+    is_counting: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Nothing,
+    Room,
+    /// Half of the share is gone: who took this counts again, while others take from the other half.
+    AndCountAgain,
+}
+
+impl Room {
+    fn take(&self, job: &JobId, wanted: i64) -> Taken {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(share) = jobs.get_mut(job).filter(|share| share.left >= wanted) else { return Taken::Nothing };
+        share.left -= wanted;
+        if share.is_counting || share.left > share.granted / 2 {
+            return Taken::Room;
         }
+        share.is_counting = true;
+        Taken::AndCountAgain
+    }
+
+    /// What a count found free; `None` where it failed.
+    fn counted(&self, job: &JobId, free: Option<i64>) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        match free {
+            Some(free) => {
+                let granted = free / ROOM_SHARE;
+                jobs.insert(job.clone(), Share { granted, left: granted, is_counting: false });
+            }
+            None => {
+                jobs.remove(job);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_counts_again_when_half_is_gone() {
+        let (room, job) = (Room::default(), JobId::from_text("a"));
+        assert_eq!(room.take(&job, 1), Taken::Nothing);
+        room.counted(&job, Some(10 * ROOM_SHARE));
+        let taken = [4, 1, 1, 5, 4].map(|wanted| room.take(&job, wanted));
+        assert_eq!(taken, [Taken::Room, Taken::AndCountAgain, Taken::Room, Taken::Nothing, Taken::Room]);
+        room.counted(&job, Some(10 * ROOM_SHARE));
+        assert_eq!(room.take(&job, 5), Taken::AndCountAgain);
+        room.counted(&job, None);
+        assert_eq!(room.take(&job, 1), Taken::Nothing);
     }
 }

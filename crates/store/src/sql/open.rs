@@ -1,18 +1,17 @@
 //! Opening a database, and what the store says about itself.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rollcall_model::Timestamp;
-use rollcall_model::ids::JobId;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use super::intake::Room;
 use super::writer::{self, Writer};
 use super::{Db, Pool, Sql, checkpoint, migrations};
 use crate::{Error, Store};
@@ -44,8 +43,7 @@ const NOW: Sql = Sql {
 #[derive(Debug)]
 pub struct SqlStore {
     pub(crate) db: Db,
-    /// By job, how many more operations this process may accept before it has to count the open ones again.
-    pub(crate) room: Mutex<HashMap<JobId, i64>>,
+    pub(crate) room: Room,
 }
 
 /// Opens the store and brings its schema up to date. `url`: `sqlite`, for the file `rollcall.db` in `data_dir`, which
@@ -114,7 +112,7 @@ impl SqlStore {
     }
 
     fn new(pool: Pool) -> Self {
-        Self { db: Db::new(pool), room: Mutex::default() }
+        Self { db: Db::new(pool), room: Room::default() }
     }
 }
 

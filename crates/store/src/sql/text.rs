@@ -11,12 +11,13 @@
 //! - `share`, `exclusive` (of a lease `l`), `exclusive_p` (of persons `p`), `exclusive_j` (of a job `j`, but rows that
 //!   refer to it may be stored): row locks, where the engine has them;
 //! - `(pick T as P, "query")`: joins those rows of `T` whose ids the query yields for each row before it; the query may
-//!   have a limit of its own;
+//!   have a limit of its own. PostgreSQL looks each up by its id, as with `each`;
 //! - `then`: a join whose right side is looked up for each row of the left one, in this order. SQLite, which keeps no
 //!   statistics of ours, would rather begin with all persons of a job;
-//! - `(each T as P, "condition")`: the same with the one row of `T` that a key names, looked up for each row before it.
+//! - `(each T as P, "condition")`: the same with the rows of `T` that a key names, looked up for each row before it.
 //!   PostgreSQL, where it expects no row to satisfy the rest of the condition, would rather read the whole table once and
 //!   hold each row of it against the whole batch;
+//! - `(maybe T as P, "condition")`: the same, and a row without one stays, with nulls;
 //! - `person`: the columns of a person `p` of a job `j`.
 
 /// A statement in both dialects.
@@ -49,6 +50,9 @@ macro_rules! sqlite_part {
     (then) => { " cross join " };
     ((each $table:ident as $name:ident, $condition:literal)) => {
         concat!(" cross join ", stringify!($table), " ", stringify!($name), " on ", $condition, " ")
+    };
+    ((maybe $table:ident as $name:ident, $condition:literal)) => {
+        concat!(" left join ", stringify!($table), " ", stringify!($name), " on ", $condition, " ")
     };
     ((pick $table:ident as $name:ident, $query:literal)) => {
         concat!(" join ", stringify!($table), " ", stringify!($name), " on ", stringify!($name), ".id in (", $query, ") ")
@@ -105,10 +109,16 @@ macro_rules! postgres_part {
             " offset 0) ", stringify!($name), " "
         )
     };
+    ((maybe $table:ident as $name:ident, $condition:literal)) => {
+        concat!(
+            " left join lateral (select * from ", stringify!($table), " ", stringify!($name), " where ", $condition,
+            " offset 0) ", stringify!($name), " on true "
+        )
+    };
     ((pick $table:ident as $name:ident, $query:literal)) => {
         concat!(
-            " cross join lateral (", $query, ") picked join ", stringify!($table), " ", stringify!($name),
-            " on ", stringify!($name), ".id = picked.id "
+            " cross join lateral (", $query, ") picked cross join lateral (select * from ", stringify!($table), " ",
+            stringify!($name), " where ", stringify!($name), ".id = picked.id offset 0) ", stringify!($name), " "
         )
     };
     (share) => { " for share of l" };

@@ -24,9 +24,10 @@ impl SqlStore {
             "select o.id, o.bulk_id, coalesce(o.external_id, o.folded) as external_id, o.state, \
                      o.code, o.version, o.merged_into, m.uuid as merged_upload, p.uuid as person, \
                      l.details, l.code as log_code \
-                 from operation o left join person p on p.id = o.person left join log l on l.id = o.log \
-                 left join upload m on m.id = o.merged_into / 1024 \
-                 where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 order by o.id"
+                 from operation o"
+            (maybe person as p, "p.id = o.person") (maybe log as l, "l.id = o.log")
+            (maybe upload as m, "m.id = o.merged_into / 1024")
+            "where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 order by o.id"
         );
         let rows = self.db.rows(doing, operations, args![number]).await?;
         let mut logs = self.logs_of(number).await?;
@@ -51,11 +52,12 @@ impl SqlStore {
     /// (code 1; its index leaves them out) only the one that the operation names.
     async fn logs_of(&self, upload: i64) -> Result<HashMap<i64, Vec<LogId>>, Error> {
         let sql = sql!(
-            "select o.id as operation, l.id, l.uuid from operation o \
-                 join log l on l.person = o.person and l.version = o.version and l.code is distinct from 1 \
-                 where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 \
-                 union select o.id as operation, l.id, l.uuid from operation o join log l on l.id = o.log \
-                 where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 order by 1, 2"
+            "select o.id as operation, l.id, l.uuid from operation o"
+            (each log as l, "l.person = o.person and l.version = o.version and l.code is distinct from 1")
+            "where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 \
+                 union select o.id as operation, l.id, l.uuid from operation o"
+            (each log as l, "l.id = o.log")
+            "where o.id >= $1 * 1024 and o.id < ($1 + 1) * 1024 order by 1, 2"
         );
         let mut logs: HashMap<i64, Vec<LogId>> = HashMap::new();
         for row in self.db.rows("reading an upload's log rows", sql, args![upload]).await? {

@@ -58,12 +58,12 @@ impl Work for SqlStore {
     async fn waiting_operations(&self, jobs: &[JobId], limit: i64) -> Result<Vec<OpenOperation>, Error> {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
                      coalesce(o.external_id, o.folded) as external_id, o.state, o.lane, o.version, o.data, \
-                     p.uuid as person from "
+                     (select p.uuid from person p where p.id = o.person) as person from "
                  (rows 1: job text, lane int) " r join job j on j.name = r.job "
                  (pick operation as o, "select w.id from operation w where w.job = j.id and w.lane = r.lane \
                      and w.state = 0 order by w.id limit $2")
-                 " join upload u on u.id = o.id / 1024 left join person p on p.id = o.person \
-                 order by o.lane, o.id limit $2");
+                 (each upload as u, "u.id = o.id / 1024")
+                 "order by o.lane, o.id limit $2");
         let rows = self.db.rows("looking for waiting operations", sql, args![lanes(jobs, &ASKED_FOR)?, limit]).await?;
         rows.iter().map(read_open_operation).collect()
     }
