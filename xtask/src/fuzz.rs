@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use rollcall_engine::expression::{Context, compile, functions, record_of, tree, vectors};
+use rollcall_engine::expression::{Context, FunctionInfo, compile, functions, record_of, tree, vectors};
 use rollcall_model::Timestamp;
 use rollcall_syntax::{Limits, Span, attribute, moment, odata, render_caret};
 use serde_json::{Map, Value};
@@ -135,7 +135,7 @@ fn evaluate(text: &str, value: &str) -> bool {
 
 /// What inputs are made of.
 fn corpus(target: Target) -> Vec<String> {
-    let examples = || functions().flat_map(|function| function.examples()).chain(vectors::composite());
+    let examples = || functions().flat_map(FunctionInfo::examples).chain(vectors::composite());
     let quoted = |text: &str| -> Vec<String> { text.split('"').skip(1).step_by(2).map(str::to_owned).collect() };
     match target {
         Target::Expression => examples().map(|example| example.expression.to_owned()).collect(),

@@ -83,7 +83,7 @@ pub enum Error {
     #[error("cannot reach {url}: {cause}")]
     Unreachable { url: String, cause: String, obstacle: Obstacle },
     #[error("{}: {} (HTTP {}, {})", .0.code, .0.message, .0.status, .0.request)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     #[error("the answer of {url} cannot be understood: {cause}")]
     Unexpected { url: String, cause: String },
     #[error("cannot write the output: {0}")]

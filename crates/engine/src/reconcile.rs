@@ -83,7 +83,9 @@ pub fn plan(desired: &DesiredState, observed: &Observed) -> Plan {
 fn hide(desired: &DesiredState, plan: &mut Plan) {
     let redacted = desired.attributes.iter().filter(|own| own.redacted).map(|own| own.name.clone());
     let redacted: Vec<String> = redacted.collect();
-    plan.drift.iter_mut().for_each(|drift| writes::redact(drift, &redacted));
+    for drift in &mut plan.drift {
+        writes::redact(drift, &redacted);
+    }
     for write in &mut plan.writes {
         write.redacted.clone_from(&redacted);
     }

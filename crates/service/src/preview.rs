@@ -75,14 +75,14 @@ impl Preview<'_> {
     ) -> Result<PreviewAnswer, Trouble> {
         let mut stages = self.evaluate(&subjects).await?;
         self.drop_taken(&mut stages, &taken).await?;
-        let states: Vec<DesiredState> = stages
+        let desired: Vec<DesiredState> = stages
             .iter()
             .filter_map(|stage| match stage {
                 Stage::Desired(desired) => Some((**desired).clone()),
                 _ => None,
             })
             .collect();
-        let mut planned = self.ask(states).await?;
+        let mut planned = self.ask(desired).await?;
         for stage in &mut stages {
             if let Stage::Desired(desired) = stage
                 && let Some(plan) = planned.remove(&desired.person)

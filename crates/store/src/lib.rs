@@ -32,8 +32,8 @@ pub use log::{
 };
 pub use schemas::{NewSchema, SchemaOrigin, SchemaRow, SchemaSaved, Schemas, StoredSchema, TargetCheck};
 pub use sql::{SQLITE_FILE_NAME, SqlStore, open};
-pub use unique::{Taken, UniqueValues, Wanted};
 pub use sweep::{Cause, LookedAt, Slice, Sweep, SweepState, Sweeps};
+pub use unique::{Taken, UniqueValues, Wanted};
 pub use work::{
     ClaimResult, DuePerson, FinishedOperation, MergeBatch, OpenOperation, PersonUpdate, RecordBatch, RestingPerson,
     UnchangedBatch, UnchangedRow, Work,
@@ -92,7 +92,9 @@ pub enum Fenced<T> {
 
 /// Everything together; what the service is given.
 #[async_trait::async_trait]
-pub trait Store: Identity + Jobs + Intake + Work + Logs + Agents + Asks + Budgets + Schemas + Sweeps + UniqueValues {
+pub trait Store:
+    Identity + Jobs + Intake + Work + Logs + Agents + Asks + Budgets + Schemas + Sweeps + UniqueValues
+{
     /// Answers when the database does; for `/readyz`.
     async fn ping(&self) -> Result<(), Error>;
 

@@ -49,8 +49,7 @@ pub(super) fn run(mode: Mode) -> anyhow::Result<Vec<Figure>> {
 
 fn round(prepared: &Prepared, people: &[Person], passes: u32) -> anyhow::Result<()> {
     let reserved = BTreeMap::new();
-    let now = Timestamp(1_767_225_600_000_000);
-    let surroundings = Surroundings { now, manager_link: None, secret: &[7; 32], reserved: &reserved };
+    let surroundings = surroundings(&reserved);
     for _ in 0..passes {
         for person in people {
             // The desired state is made and dropped: a service does both.
@@ -61,6 +60,10 @@ fn round(prepared: &Prepared, people: &[Person], passes: u32) -> anyhow::Result<
         }
     }
     Ok(())
+}
+
+fn surroundings(reserved: &BTreeMap<String, String>) -> Surroundings<'_> {
+    Surroundings { now: Timestamp(1_767_225_600_000_000), manager_link: None, secret: &[7; 32], reserved }
 }
 
 fn prepared() -> anyhow::Result<Prepared> {
@@ -101,7 +104,9 @@ mod tests {
         let (prepared, people) = (prepared().unwrap(), merged(50).unwrap());
         assert_eq!(people.len(), 50);
         for person in &people {
-            let Evaluation::Send(state) = evaluate(&prepared, person, None) else { panic!("{person:?}") };
+            let reserved = BTreeMap::new();
+            let evaluated = evaluate(&prepared, person, &surroundings(&reserved)).evaluation;
+            let Evaluation::Send(state) = evaluated else { panic!("{person:?}") };
             // With cn and userAccountControl.
             assert_eq!(state.attributes.len() + 2, 20, "{:?}", state.attributes);
             assert!(state.warnings.is_empty(), "{:?}", state.warnings);

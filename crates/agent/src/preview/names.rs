@@ -123,13 +123,12 @@ impl Viewer<'_> {
         let mut holder = taken(&dn_of(&write))?;
         if is_named {
             let next = reconcile::with_cn(&write, &reconcile::fallback_cn(&draft.desired));
-            match taken(&dn_of(&next)) {
-                Some(other) => holder = other,
-                None => {
-                    let restricted = self.rules.apply(next, None);
-                    draft.plan.writes[at] = restricted.write.unwrap_or(write);
-                    return restricted.refusal;
-                }
+            if let Some(other) = taken(&dn_of(&next)) {
+                holder = other;
+            } else {
+                let restricted = self.rules.apply(next, None);
+                draft.plan.writes[at] = restricted.write.unwrap_or(write);
+                return restricted.refusal;
             }
         }
         Some(conflict(Failure::new(Code::EntryConflict, None, ""), Some((target::CN, holder))))

@@ -90,10 +90,8 @@ impl Viewer<'_> {
                 let is_closed = has(CLASSES) && !has(CLASSES_EFFECTIVE);
                 Ok(if is_closed { Container::Closed } else { Container::Usable })
             }
-            Ok(None) => Ok(Container::Missing),
-            Err(DirectoryError::Refused { ldap, .. }) if ldap.result_code == NO_SUCH_OBJECT => Ok(Container::Missing),
-            // A name that is no container's, for one: the write would be refused alike.
-            Err(DirectoryError::Refused { .. }) => Ok(Container::Missing),
+            // Whatever the refusal (there is none, or the name is no container's): the write would be refused alike.
+            Ok(None) | Err(DirectoryError::Refused { .. }) => Ok(Container::Missing),
             Err(error) => Err(error),
         }
     }

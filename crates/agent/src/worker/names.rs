@@ -120,7 +120,7 @@ impl Batch {
             match &choice.value {
                 Some(value) => task.name(&choice.attribute, value),
                 None if !task.is_ended() => {
-                    task.fail(none_left(&choice.attribute, choice.candidates.iter().map(|(value, _)| value)))
+                    task.fail(none_left(&choice.attribute, choice.candidates.iter().map(|(value, _)| value)));
                 }
                 None => {}
             }

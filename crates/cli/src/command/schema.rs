@@ -235,7 +235,7 @@ async fn looked_at(client: &Client, printer: &Printer, schema: &Value) -> Result
         let answer = client.post(url.clone(), &body).await?;
         let answer: PreviewAnswer = serde_json::from_value(answer)
             .map_err(|cause| Error::Unexpected { url: url.to_string(), cause: cause.to_string() })?;
-        after = answer.next.clone();
+        after.clone_from(&answer.next);
         preview::add(&mut whole, answer, 0);
         progress.at(whole.persons);
         if after.is_none() {

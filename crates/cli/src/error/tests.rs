@@ -1,14 +1,14 @@
 use super::*;
 
 fn refused(status: u16, code: &str, message: &str) -> Error {
-    Error::Refused(Refusal {
+    Error::Refused(Box::new(Refusal {
         status,
         code: code.to_owned(),
         message: message.to_owned(),
         request_id: None,
         request: "GET /x".to_owned(),
         details: Vec::new(),
-    })
+    }))
 }
 
 #[test]

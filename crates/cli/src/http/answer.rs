@@ -93,7 +93,7 @@ pub(crate) async fn read(mut response: Response, request: &str, clock: &dyn Cloc
         _ => Kind::Final,
     };
     Err(Failure {
-        error: Error::Refused(refusal(status, &headers, &body, request)),
+        error: Error::Refused(Box::new(refusal(status, &headers, &body, request))),
         kind,
         retry_after_ms: retry_after_ms(&headers, clock),
         is_token_refused: status == StatusCode::UNAUTHORIZED,

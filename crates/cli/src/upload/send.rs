@@ -74,7 +74,7 @@ impl Sender<'_> {
         match first_error {
             Some(error) => Err(error),
             // Not one was taken: that is a refusal of the whole file.
-            None => report.refusal_of_all().map_or(Ok(()), |refusal| Err(Error::Refused(refusal))),
+            None => report.refusal_of_all().map_or(Ok(()), |refusal| Err(Error::Refused(Box::new(refusal)))),
         }
     }
 
@@ -83,7 +83,7 @@ impl Sender<'_> {
             Ok(answer) => answer,
             // 400, 413 and 422 are about this body; everything else would be said of every other request too.
             Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 413 | 422) => {
-                return Ok(Reply::Refused(refusal));
+                return Ok(Reply::Refused(*refusal));
             }
             Err(error) => return Err(error),
         };

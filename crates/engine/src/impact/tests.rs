@@ -112,6 +112,16 @@ fn only_what_differs_from_the_confirmed_outcome_counts() {
         },
         Impact::Nothing,
     );
+}
+
+/// semantics: may-write (of whom nothing is confirmed)
+#[test]
+fn of_whom_nothing_is_confirmed() {
+    let check = |case: &str, change: fn(&mut JobConfig, &mut Person), expected: Impact| {
+        let (mut config, mut person) = (config(), settled());
+        change(&mut config, &mut person);
+        assert_eq!(of(&config, &person), expected, "{case}");
+    };
     check(
         "claimed, and nothing is known",
         |_, person| {

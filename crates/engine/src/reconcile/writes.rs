@@ -17,7 +17,9 @@ const DN: &str = "distinguishedName";
 #[must_use]
 pub fn properties(write: &Write) -> Vec<PropertyChange> {
     let mut all = in_clear(write);
-    all.iter_mut().for_each(|change| redact(change, &write.redacted));
+    for change in &mut all {
+        redact(change, &write.redacted);
+    }
     all
 }
 

@@ -27,7 +27,15 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), target: None, details: Vec::new(), retry_after_s: None, challenge: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            target: None,
+            details: Vec::new(),
+            retry_after_s: None,
+            challenge: None,
+        }
     }
 
     pub(crate) fn at(mut self, target: impl Into<String>) -> Self {

@@ -14,7 +14,8 @@ use utoipa::openapi::schema::Schema;
 
 use crate::api::access::Access;
 use crate::api::{
-    agents, applications, discovery, health, jobs, links, logs as log_routes, on_demand, preview, settings, status, token, upload,
+    agents, applications, discovery, health, jobs, links, logs as log_routes, on_demand, preview, settings, status,
+    token, upload,
 };
 use crate::roles::Role;
 use crate::state::AppState;
@@ -311,7 +312,9 @@ fn graph_jobs() -> Vec<Route> {
             (200, Some(shape::<graph::KeyValuePair>())),
             post(on_demand::provision),
         )
-        .says("Works on up to 5 stored persons at once and tells what was done; with ?preview=true nothing is written."),
+        .says(
+            "Works on up to 5 stored persons at once and tells what was done; with ?preview=true nothing is written.",
+        ),
     ]
 }
 

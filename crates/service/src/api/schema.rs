@@ -71,7 +71,7 @@ pub(crate) async fn replace(
         document: Some(schema),
         origin: SchemaOrigin::Saved,
         based_on,
-        ..save::Proposal::new(converted.config.clone(), "schema.put", check::Places::Document(converted))
+        ..save::Proposal::new(converted.config.clone(), "schema.put", check::Places::Document(Box::new(converted)))
     };
     let saved = save::save(&state, &caller, &job, proposal).await?;
     Ok(no_content(&saved))

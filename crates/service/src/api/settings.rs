@@ -9,7 +9,7 @@ use rollcall_model::config::{
     Apply, DeleteAction, InitialPassword, JobConfig, JobState, Mapping, MappingSource, OnScopeExit, target,
 };
 use rollcall_model::plan::Action;
-use rollcall_model::{Dn, SourceName};
+use rollcall_model::{Dn, SourceName, limits};
 use rollcall_store::{Job, LogStatus};
 use rollcall_wire::rollcall::{
     ChangeCount, JobBudget, JobSettings, JobSettingsPatch, JobStatus, MatchPair, ReleaseRequest, Released, Retried,
@@ -147,7 +147,9 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
     if let Some(zone) = patch.time_zone {
         config.time_zone = zone.map(time_zone).transpose()?;
     }
-    config.unique_quarantine_days = patch.unique_quarantine_days.unwrap_or(config.unique_quarantine_days);
+    if let Some(days) = patch.unique_quarantine_days {
+        config.unique_quarantine_days = quarantine_days(days)?;
+    }
     config.budget = patch.budget.unwrap_or(config.budget);
     for (setting, wanted) in [
         (&mut config.empty_is_value, patch.empty_is_value),
@@ -158,6 +160,13 @@ fn apply(config: &mut JobConfig, patch: JobSettingsPatch) -> Result<(), ApiError
         *setting = wanted.unwrap_or(*setting);
     }
     Ok(())
+}
+
+fn quarantine_days(days: u32) -> Result<u32, ApiError> {
+    let max = limits::UNIQUE_QUARANTINE_DAYS_MAX;
+    let refusal =
+        || ApiError::bad_request(format!("uniqueQuarantineDays is at most {max}.")).at("/uniqueQuarantineDays");
+    (days <= max).then_some(days).ok_or_else(refusal)
 }
 
 fn row(to: &str, source: MappingSource) -> Mapping {

@@ -73,7 +73,8 @@ fn person(config: &JobConfig, subject: &Subject, stage: &Stage) -> PreviewPerson
         // The agent told nothing of somebody it was asked about: it cannot be, but must not look like success.
         Stage::Desired(_) => {
             let failure = Failure::new(Code::InternalError, None, "the agent told nothing about this person");
-            ("failed".clone_into(&mut shown.outcome), shown.error = Some(error(&failure)));
+            "failed".clone_into(&mut shown.outcome);
+            shown.error = Some(error(&failure));
         }
         Stage::Planned(desired, planned) => {
             let secret: HashSet<String> =

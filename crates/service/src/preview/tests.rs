@@ -170,11 +170,11 @@ async fn who_rests_is_not_read_while_the_account_stands() {
 
 #[tokio::test]
 async fn an_account_of_another_person_is_refused() {
-    let bench = Bench::new().await;
     fn claim(desired: &DesiredState) -> Planned {
         let guid = ObjectGuid(uuid::Uuid::from_u128(77));
         Planned { guid: Some(guid), is_claim: true, dn: Some("CN=Ada".to_owned()), ..created(desired) }
     }
+    let bench = Bench::new().await;
     let asker = bench.asker(claim, &[]);
     let subjects = bench.subjects(&[record("E-1", "Ada"), record("E-2", "Ada2")]).await;
     let answer = bench.run(&asker, subjects.clone(), Taken::default(), Mappings::Own).await;
@@ -253,7 +253,7 @@ fn candidates_and_containers() {
 
 #[tokio::test]
 async fn a_manager_who_is_made_too_is_set_and_secrets_are_not_shown() {
-    let bench = Bench::new().await;
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     fn waiting(desired: &DesiredState) -> Planned {
         let mut plan = created(desired);
         if desired.manager.is_some() {
@@ -265,7 +265,7 @@ async fn a_manager_who_is_made_too_is_set_and_secrets_are_not_shown() {
         }
         plan
     }
-    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let bench = Bench::new().await;
     let asker = bench.asker(waiting, &[]);
     let mut ada = record("E-1", "Ada");
     ada[ENTERPRISE] = json!({ "manager": { "value": "E-2" } });

@@ -224,9 +224,9 @@ impl Worker {
         for ask in store.take_asks(&active.lease, since).await? {
             let (asker, store) = (asker.clone(), Arc::clone(store));
             tokio::spawn(async move {
-                let asked = body::unpack(&ask.question).ok().and_then(|mut all| read(all.pop()?).ok());
-                let answer = match asked {
-                    Some(asked) => asker.ask(asked).await,
+                let question = body::unpack(&ask.question).ok().and_then(|mut all| read(all.pop()?).ok());
+                let answer = match question {
+                    Some(question) => asker.ask(question).await,
                     None => Err(NoAnswer::Silent),
                 };
                 let text = serde_json::to_string(&answer).unwrap_or_default();

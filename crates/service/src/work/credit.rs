@@ -75,13 +75,7 @@ impl Credit {
     }
 
     /// `under`: the job's schema version, and when the person is to be looked at again.
-    pub(super) fn give(
-        &mut self,
-        item: &DesiredState,
-        under: (i64, Option<Timestamp>),
-        lane: Lane,
-        now: Timestamp,
-    ) {
+    pub(super) fn give(&mut self, item: &DesiredState, under: (i64, Option<Timestamp>), lane: Lane, now: Timestamp) {
         let (schema_version, look) = under;
         let creates = item.link.is_none() && item.if_absent == IfAbsent::Create;
         let given = Given {

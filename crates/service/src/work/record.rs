@@ -297,7 +297,8 @@ impl Recorder<'_> {
     /// When to look at a person again without the directory. Of an outcome of other mappings than the job has now, or of
     /// unknown ones, that is at once: a walk may have passed the person while it was under way.
     fn next_look(&self, person: PersonId, job: &JobId) -> Option<Timestamp> {
-        let is_current = self.evaluated_under.get(&person).is_some_and(|own| self.schema_versions.get(job) == Some(own));
+        let is_current =
+            self.evaluated_under.get(&person).is_some_and(|own| self.schema_versions.get(job) == Some(own));
         if is_current { self.looks.get(&person).copied() } else { Some(self.now) }
     }
 

@@ -65,15 +65,12 @@ fn drawn(problem: &Problem, config: &JobConfig) -> String {
         let _ = write!(out, "mapping of {}: ", problem.target);
     }
     let source = problem.mapping.and_then(|at| config.mappings.get(at)).map(|mapping| &mapping.source);
-    match (source, problem.at) {
-        (Some(MappingSource::Expression(text)), Some(at)) => {
-            out.push_str(&render_caret(text, at, &problem.message, problem.hint.as_deref()));
-        }
-        _ => {
-            out.push_str(&problem.message);
-            if let Some(hint) = &problem.hint {
-                let _ = write!(out, "; {hint}");
-            }
+    if let (Some(MappingSource::Expression(text)), Some(at)) = (source, problem.at) {
+        out.push_str(&render_caret(text, at, &problem.message, problem.hint.as_deref()));
+    } else {
+        out.push_str(&problem.message);
+        if let Some(hint) = &problem.hint {
+            let _ = write!(out, "; {hint}");
         }
     }
     out

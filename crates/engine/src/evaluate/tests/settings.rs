@@ -263,10 +263,10 @@ fn changed(change: impl Fn(&mut JobConfig)) -> JobConfig {
 
 /// The default with one mapping in the place of its target's.
 fn with(mapping: Mapping) -> JobConfig {
-    changed(|config| {
-        config.mappings.retain(|own| own.target != mapping.target);
-        config.mappings.push(mapping.clone());
-    })
+    let mut config = config();
+    config.mappings.retain(|own| own.target != mapping.target);
+    config.mappings.push(mapping);
+    config
 }
 
 fn refused(config: &JobConfig, message: &str, hint: &str) {

@@ -34,7 +34,11 @@ pub(super) fn system_id(application: &Application, end: &str) -> String {
 }
 
 /// One row. `application` is the job's; `None` where it is gone.
-pub(in crate::api) fn row(row: &LogRow, application: Option<&Application>, version: GraphVersion) -> ProvisioningObjectSummary {
+pub(in crate::api) fn row(
+    row: &LogRow,
+    application: Option<&Application>,
+    version: GraphVersion,
+) -> ProvisioningObjectSummary {
     let error_information = error_information(row);
     let action = row.action.graph_name();
     let status = row.status.as_str().to_owned();

@@ -18,7 +18,7 @@ const INVALID: &str = "SchemaInvalid";
 
 /// Where the parts of a configuration stood in what a client sent.
 pub(crate) enum Places {
-    Document(Converted),
+    Document(Box<Converted>),
     /// The body of a change of settings.
     Settings,
     /// Nothing was sent that has places.
@@ -132,8 +132,8 @@ pub(super) fn refused_tests(failures: &[TestFailure], tests: &[MappingTest]) -> 
         }
     };
     let details: Vec<ErrorDetail> = failures.iter().map(detail).collect();
-    let texts: Vec<&str> = details.iter().map(|detail| detail.message.as_str()).collect();
-    let message = format!("The mapping tests fail and nothing was saved. {}", texts.join(". "));
+    let all: Vec<&str> = details.iter().map(|detail| detail.message.as_str()).collect();
+    let message = format!("The mapping tests fail and nothing was saved. {}", all.join(". "));
     ApiError { details, ..ApiError::new(StatusCode::BAD_REQUEST, FAILED, message) }
 }
 

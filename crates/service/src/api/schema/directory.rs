@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use rollcall_engine::evaluate::Problem;
 use rollcall_engine::check::check_target;
+use rollcall_engine::evaluate::Problem;
 use rollcall_model::config::JobConfig;
 use rollcall_model::ids::TenantId;
 use rollcall_model::schema::Schema;
@@ -23,7 +23,10 @@ use crate::state::AppState;
 
 /// What agents last said of their directories' schemas, by tenant and domain.
 #[derive(Debug, Default)]
-pub(crate) struct DirectorySchemas(Mutex<HashMap<(TenantId, String), (Timestamp, Arc<Schema>)>>);
+pub(crate) struct DirectorySchemas(Mutex<HashMap<(TenantId, String), Answered>>);
+
+/// When an agent answered, and what.
+type Answered = (Timestamp, Arc<Schema>);
 
 impl DirectorySchemas {
     /// However old it is.
@@ -31,7 +34,7 @@ impl DirectorySchemas {
         self.get(tenant, domain).map(|(_, schema)| schema)
     }
 
-    fn get(&self, tenant: TenantId, domain: &str) -> Option<(Timestamp, Arc<Schema>)> {
+    fn get(&self, tenant: TenantId, domain: &str) -> Option<Answered> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&(tenant, domain.to_lowercase())).cloned()
     }

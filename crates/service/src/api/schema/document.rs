@@ -71,9 +71,10 @@ pub(super) fn parameter_name(function: &str, at: usize) -> Option<String> {
 
 /// The attributes that users of a directory may have, by name.
 pub(super) fn target_attributes(schema: &Schema) -> Vec<AttributeDefinition> {
-    let names = schema.attributes_of("user");
-    let named = names.iter().filter_map(|name| schema.attribute(name));
-    named
+    let of_users = schema.attributes_of("user");
+    of_users
+        .iter()
+        .filter_map(|name| schema.attribute(name))
         .map(|attribute| {
             let is_read_only = attribute.system_only || attribute.is_back_link();
             let kind = match attribute.syntax {

@@ -48,7 +48,7 @@ pub(crate) async fn put(
             let converted =
                 schema_to_config(&schema, &job.config).map_err(|problems| check::refused_document(&problems))?;
             let config = converted.config.clone();
-            let proposal = Proposal::new(config, "schema.put", Places::Document(converted));
+            let proposal = Proposal::new(config, "schema.put", Places::Document(Box::new(converted)));
             Proposal { document: Some(schema), ..proposal }
         }
     };
@@ -184,7 +184,7 @@ async fn restore_version(
         origin: SchemaOrigin::Restored(number),
         details: json!({ "version": number }),
         note,
-        ..Proposal::new(converted.config.clone(), "schema.restore", Places::Document(converted))
+        ..Proposal::new(converted.config.clone(), "schema.restore", Places::Document(Box::new(converted)))
     };
     save(state, caller, job, proposal).await
 }

@@ -85,7 +85,8 @@ pub(crate) async fn parse(
     let compiled = match expression::compile(text) {
         Ok(compiled) => compiled,
         Err(unusable) => {
-            let error = error(text, unusable.at, &unusable.message, unusable.hint.as_deref(), Code::SchemaInvalid);
+            let error =
+                Some(error(text, unusable.at, &unusable.message, unusable.hint.as_deref(), Code::SchemaInvalid));
             // What is a sentence of the language may still not be usable: an unknown function, too few arguments.
             let tree = expression::tree(text).ok().map(|_| tree_of(text));
             let parsing_succeeded = tree.is_some();
@@ -111,7 +112,7 @@ pub(crate) async fn parse(
         taken: &|_| false,
     };
     match compiled.evaluate(&context) {
-        Err(fault) => answer.error = error(text, fault.at, &fault.text, None, Code::ExpressionFailed),
+        Err(fault) => answer.error = Some(error(text, fault.at, &fault.text, None, Code::ExpressionFailed)),
         Ok(evaluated) => {
             answer.evaluation_succeeded = true;
             answer.evaluation_result = match evaluated.value {
@@ -128,7 +129,7 @@ fn tree_of(text: &str) -> Option<AttributeMappingSource> {
     source_tree(&MappingSource::Expression(text.to_owned()), &parameter_name)
 }
 
-fn error(text: &str, at: Span, message: &str, hint: Option<&str>, code: Code) -> Option<PublicError> {
+fn error(text: &str, at: Span, message: &str, hint: Option<&str>, code: Code) -> PublicError {
     let target = Some(format!("{}..{}", at.start, at.end));
-    Some(PublicError { code: code.as_str().to_owned(), message: render_caret(text, at, message, hint), target })
+    PublicError { code: code.as_str().to_owned(), message: render_caret(text, at, message, hint), target }
 }

@@ -128,7 +128,7 @@ async fn a_person_is_shown_to_whom_the_job_may_be_shown() {
     world.send(Call::new("GET", &path).token(&token)).await.expect(403);
     world.send(Call::new("GET", &path)).await.expect(401);
     // Kept out of the log, kept out of sight.
-    let schema = with_title(&world, r#"Redact([title])"#).await;
+    let schema = with_title(&world, "Redact([title])").await;
     let put = format!("/v1.0/servicePrincipals/{}/synchronization/jobs/{}/schema", world.principal, world.job);
     world.send(Call::new("PUT", &put).token(&world.admin).json(&schema)).await.expect(204);
     let shown = world.get(&path).await.expect(200).json();

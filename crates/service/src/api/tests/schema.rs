@@ -134,37 +134,44 @@ async fn patch_is_refused_with_a_hint() {
     assert!(answer.error().1.contains("PUT the whole document"));
 }
 
-/// Every kind of mistake, and the message it gets.
-#[tokio::test]
-async fn broken_mappings_are_refused() {
-    let world = World::new().await;
-    let row = |target: &str, text: &str| expression(target, text);
-    let last = "/synchronizationRules/0/objectMappings/0/attributeMappings/";
-    let count = mappings(&mut schema(&world).await).len();
-    let at = |rest: &str| format!("{last}{count}{rest}");
+/// Breaks a schema.
+type Break = Box<dyn Fn(&mut Value)>;
+/// A mistake, the place that it is told at, and words of its message.
+type Mistake = (Break, String, &'static [&'static str]);
+
+const ROWS: &str = "/synchronizationRules/0/objectMappings/0/attributeMappings/";
+
+/// Mappings that cannot be, behind `count` others.
+fn broken_rows(count: usize) -> Vec<Mistake> {
+    let at = |rest: &str| format!("{ROWS}{count}{rest}");
     let add = |row: Value| move |schema: &mut Value| mappings(schema).push(row.clone());
-    type Break = Box<dyn Fn(&mut Value)>;
-    let cases: Vec<(Break, String, &[&str])> = vec![
-        (Box::new(add(row("description", "ToLowr([title])"))), at("/source/expression"), &["ToLower"]),
-        (Box::new(add(row("description", "Left([title])"))), at("/source/expression"), &["Left", "argument"]),
-        (Box::new(add(row("description", "Join(\" \", [title]"))), at("/source/expression"), &["description"]),
-        (Box::new(add(row("description", "[titel]"))), at(""), &["titel", "title"]),
-        (Box::new(add(row("title", "\"x\""))), at(""), &["mapped twice"]),
-        (Box::new(add(row("objectSid", "[title]"))), at(""), &["objectSid", "cannot be mapped"]),
-        (Box::new(add(row("two words", "[title]"))), at(""), &["no attribute's name"]),
+    vec![
+        (Box::new(add(expression("description", "ToLowr([title])"))), at("/source/expression"), &["ToLower"]),
+        (Box::new(add(expression("description", "Left([title])"))), at("/source/expression"), &["Left", "argument"]),
+        (Box::new(add(expression("description", "Join(\" \", [title]"))), at("/source/expression"), &["description"]),
+        (Box::new(add(expression("description", "[titel]"))), at(""), &["titel", "title"]),
+        (Box::new(add(expression("title", "\"x\""))), at(""), &["mapped twice"]),
+        (Box::new(add(expression("objectSid", "[title]"))), at(""), &["objectSid", "cannot be mapped"]),
+        (Box::new(add(expression("two words", "[title]"))), at(""), &["no attribute's name"]),
         (
-            Box::new(add(row("description", "Append(SelectUniqueValue([title], [userName]), \"x\")"))),
+            Box::new(add(expression("description", "Append(SelectUniqueValue([title], [userName]), \"x\")"))),
             at("/source/expression"),
             &["SelectUniqueValue"],
         ),
         (
-            Box::new(add(row("mailNickname", "SelectUniqueValue([title], [userName])"))),
+            Box::new(add(expression("mailNickname", "SelectUniqueValue([title], [userName])"))),
             at(""),
             &["mailNickname", "on create"],
         ),
+    ]
+}
+
+/// Faults of what is there.
+fn broken_parts() -> Vec<Mistake> {
+    vec![
         (
             Box::new(|schema| mapping(schema, "employeeID")["source"] = json!({ "expression": "\"1\"" })),
-            format!("{last}0"),
+            format!("{ROWS}0"),
             &["matching attribute"],
         ),
         (
@@ -201,8 +208,16 @@ async fn broken_mappings_are_refused() {
             "/synchronizationRules".to_owned(),
             &["no object mapping"],
         ),
-    ];
-    for (at, (broken, place, words)) in cases.iter().enumerate() {
+    ]
+}
+
+/// Every kind of mistake, and the message it gets.
+#[tokio::test]
+async fn broken_mappings_are_refused() {
+    let world = World::new().await;
+    let count = mappings(&mut schema(&world).await).len();
+    let cases = broken_rows(count).into_iter().chain(broken_parts());
+    for (at, (broken, place, words)) in cases.enumerate() {
         let mut body = schema(&world).await;
         broken(&mut body);
         let answer = put(&world, &body).await;
@@ -211,13 +226,13 @@ async fn broken_mappings_are_refused() {
         assert_eq!(code, "SchemaInvalid", "{at}: {message}");
         let details = answer.json()["error"]["details"].as_array().unwrap().clone();
         assert!(!details.is_empty(), "{at}");
-        assert!(place.is_empty() || details.iter().any(|own| own["target"] == *place), "{at}: {details:#?}");
+        assert!(place.is_empty() || details.iter().any(|own| own["target"] == place), "{at}: {details:#?}");
         let text = answer.text.clone();
         assert!(words.iter().all(|word| text.contains(word)), "{at}: {words:?} {message}");
     }
     let drawn = {
         let mut body = schema(&world).await;
-        mappings(&mut body).push(row("description", "ToLowr([title])"));
+        mappings(&mut body).push(expression("description", "ToLowr([title])"));
         put(&world, &body).await.expect(400).json()["error"]["details"][0].clone()
     };
     let drawing = drawn["drawing"].as_str().unwrap();
@@ -384,7 +399,9 @@ async fn csv2scim_extends_the_schema() {
             "type": "String", "apiExpressions": [], "metadata": [], "referencedObjects": [] }));
     }
     for member in ["flowNullValues", "exportMissingReferences"] {
-        mappings(&mut body).iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove(member)));
+        for row in mappings(&mut body) {
+            row.as_object_mut().unwrap().remove(member);
+        }
     }
     put(&world, &body).await.expect(204);
     let mut after = schema(&world).await;
