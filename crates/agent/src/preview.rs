@@ -194,7 +194,7 @@ impl Draft {
             values: vec![value],
             apply: Apply::OnCreate,
             may_write: MayWrite::Yes,
-            redacted: false,
+            redacted: unique.redacted,
             owned: vec![],
         });
     }

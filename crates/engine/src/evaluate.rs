@@ -297,12 +297,13 @@ impl Run<'_> {
         if active == Some(false) {
             return Ok(DesiredAccount::Disabled);
         }
+        let is_new = self.person.link.is_none();
         // A rule that reads `active` says nothing of a person for whom it was never sent.
-        let rule = self.prepared.account.as_ref().filter(|row| active.is_some() || !row.reads("active"));
+        let is_asked =
+            |row: &&Row| (active.is_some() || !row.reads("active")) && (is_new || row.apply != Apply::OnCreate);
         let mut says_enabled = false;
-        if let Some(row) = rule
-            && let Yield::Values(values) = row.evaluate(self.prepared, self.seen)?
-            && let Some(value) = values.first()
+        if let Some(row) = self.prepared.account.as_ref().filter(is_asked)
+            && let Some(value) = self.one_or_default(row, is_new)?
         {
             if value.eq_ignore_ascii_case("true") {
                 return Ok(DesiredAccount::Disabled);
@@ -331,7 +332,15 @@ impl Run<'_> {
         let mut container =
             DesiredContainer { mapped: None, default: self.prepared.container.clone(), may_move: false };
         let Some(row) = &self.prepared.parent else { return Ok(container) };
-        let Some(text) = self.one(row)? else { return Ok(container) };
+        let is_new = self.person.link.is_none();
+        if row.apply == Apply::OnCreate && !is_new {
+            return Ok(container);
+        }
+        let Some(text) = self.one(row)? else {
+            // Nobody is moved to a default.
+            container.default = row.default_value.clone().filter(|_| is_new).or(container.default);
+            return Ok(container);
+        };
         let dn = Dn::parse(&text).map_err(|error| {
             let reason = format!("{} yields no container: {error}; correct the mapping or the record", row.target);
             Failure::new(Code::AttributeValidationFailed, Some(&row.target), reason)
@@ -363,7 +372,7 @@ impl Run<'_> {
             UniqueValue::Reserved(value) => return Ok(Some(value)),
         }
         // Nobody is renamed for want of a value.
-        let text = self.one(row)?.or_else(|| row.default_value.clone().filter(|_| is_new)).unwrap_or_default();
+        let text = self.one_or_default(row, is_new)?.unwrap_or_default();
         let cut = part(text.trim().into(), 0, CN_UNITS_MAX).trim_end().to_owned();
         Ok((!cut.is_empty()).then_some(cut))
     }
@@ -372,6 +381,11 @@ impl Run<'_> {
     fn rename(&self, cn: Option<&str>) -> Option<MayWrite> {
         let row = self.prepared.cn.as_ref().filter(|row| row.apply == Apply::Always)?;
         Some(self.may_write(row, &[cn?.to_owned()]))
+    }
+
+    /// The same, or of somebody new the mapping's default.
+    fn one_or_default(&self, row: &Row, is_new: bool) -> Result<Option<String>, Failure> {
+        Ok(self.one(row)?.or_else(|| row.default_value.clone().filter(|_| is_new)))
     }
 
     /// The one value of a row that has no list.
@@ -460,7 +474,8 @@ impl Run<'_> {
         if let Some(value) = self.surroundings.reserved.get(&row.target_folded) {
             return Ok(UniqueValue::Reserved(value.clone()));
         }
-        self.unique.push(UniqueAttribute { name: row.target.clone(), candidates });
+        let redacted = self.seen.redacted.get();
+        self.unique.push(UniqueAttribute { name: row.target.clone(), candidates, redacted });
         Ok(UniqueValue::Open)
     }
 

@@ -140,7 +140,8 @@ fn effects(desired: &DesiredState, confirmed: &Confirmed) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut add = |effect: Effect, is_so: bool| effects.extend(is_so.then_some(effect));
     let everything = desired.extent == Extent::Everything && !desired.leave_existing;
-    add(Effect::Delete, desired.delete);
+    // Nobody asked for the accounts of leavers of long ago to go, whatever the job does with leavers now.
+    add(Effect::Delete, desired.delete && confirmed.enabled != Some(false));
     let account = if desired.leave_existing { None } else { Some(desired.account) };
     add(Effect::Disable, account == Some(DesiredAccount::Disabled) && confirmed.enabled != Some(false));
     add(Effect::Enable, account == Some(DesiredAccount::Enabled) && confirmed.enabled != Some(true));

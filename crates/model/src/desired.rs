@@ -70,6 +70,9 @@ pub struct UniqueAttribute {
     pub name: String,
     /// In order of preference, none twice.
     pub candidates: Vec<String>,
+    /// The log shows `[Redact]` in place of the value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 impl DesiredState {
@@ -87,6 +90,7 @@ impl DesiredState {
             || self.out_of_scope
             || self.extent == Extent::AccountAndContainer
             || self.attributes.iter().any(is_of_whole_schema)
+            || self.unique.iter().any(|own| own.redacted)
     }
 }
 

@@ -72,6 +72,9 @@ impl Keyword {
     }
 }
 
+/// Texts that may stand without quotes: the encodings, in the sibling dialects.
+const BARE_TEXTS: &[&str] = &["Unicode", "UTF8", "ASCII"];
+
 /// Comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
@@ -290,6 +293,9 @@ fn named(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
     if !cursor.eat("(") {
         if let Some((_, keyword)) = KEYWORDS.iter().find(|(text, _)| *text == name) {
             return Ok(Kind::Keyword(*keyword));
+        }
+        if BARE_TEXTS.contains(&name) {
+            return Ok(Kind::Text(name.to_owned()));
         }
         let hint = crate::nearest(name, KEYWORDS.iter().map(|(text, _)| *text)).map_or_else(
             || format!("a text stands in double quotes (\"{name}\"), an attribute in brackets ([{name}])"),

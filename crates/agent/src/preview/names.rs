@@ -60,7 +60,7 @@ impl Viewer<'_> {
                     Some(first) => draft.take(&unique, first.clone()),
                     None => draft.plan.verdict = Verdict::Failed(none_left(&unique.name, &unique.candidates)),
                 }
-                draft.free.push(UniqueAttribute { name: unique.name, candidates });
+                draft.free.push(UniqueAttribute { candidates, ..unique });
             }
         }
         Ok(())

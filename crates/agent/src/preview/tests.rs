@@ -190,7 +190,8 @@ fn names() -> Vec<Case> {
                 let mut desired = person(1, "Ada", &[]);
                 desired.attributes.retain(|own| own.name != "sAMAccountName");
                 let candidates = ["ada", "ada2", "ada3"].map(str::to_owned).to_vec();
-                desired.unique = vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates }];
+                desired.unique =
+                    vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates, redacted: false }];
                 desired
             },
             format!(
@@ -204,7 +205,8 @@ fn names() -> Vec<Case> {
                 fake.put(&at("x"), &[("sAMAccountName", "ada")]);
                 let mut desired = person(1, "Ada", &[]);
                 let candidates = vec!["ADA".to_owned()];
-                desired.unique = vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates }];
+                desired.unique =
+                    vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates, redacted: false }];
                 desired
             },
             " => NoUniqueValueLeft sAMAccountName".to_owned(),

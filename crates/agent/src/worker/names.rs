@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rollcall_directory::Error as DirectoryError;
 use rollcall_model::config::{Apply, target};
-use rollcall_model::desired::{DesiredAttribute, DesiredState, IfAbsent, MayWrite};
+use rollcall_model::desired::{DesiredAttribute, DesiredState, IfAbsent, MayWrite, UniqueAttribute};
 use rollcall_model::plan::{Failure, Write, WriteRequest};
 use rollcall_model::{Code, fold, fold_taken, limits};
 use rollcall_wire::link::{Reservation, Want};
@@ -242,6 +242,8 @@ impl Task {
             desired.cn = Some(value.to_owned());
             return;
         }
+        let hides = |own: &UniqueAttribute| own.redacted && own.name.eq_ignore_ascii_case(attribute);
+        let redacted = desired.unique.iter().any(hides);
         desired.attributes.retain(|own| !own.name.eq_ignore_ascii_case(attribute));
         desired.attributes.push(DesiredAttribute {
             name: attribute.to_owned(),
@@ -249,7 +251,7 @@ impl Task {
             apply: Apply::OnCreate,
             may_write: MayWrite::Yes,
             mandatory: attribute.eq_ignore_ascii_case(target::SAM_ACCOUNT_NAME),
-            redacted: false,
+            redacted,
             owned: vec![],
         });
     }

@@ -144,13 +144,21 @@ impl Row {
         let Some(mut candidates) = compiled.candidates(&context) else { return Ok(None) };
         let (mut values, mut known): (Vec<String>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
         for candidate in candidates.by_ref().take(CANDIDATES_MADE_MAX) {
-            let value = candidate.map_err(|fault| self.failed(&fault.text))?.into_owned();
+            let value = match candidate {
+                Ok(value) => value.into_owned(),
+                // The rules before it have their values; it is asked only if all of those are taken.
+                Err(_) if !values.is_empty() => break,
+                Err(fault) => return Err(self.failed(&fault.text)),
+            };
             if known.insert(fold_taken(&value)) {
                 values.push(value);
             }
         }
         seen.read_clock.set(seen.read_clock.get() || candidates.has_read_clock());
         seen.redacted.set(candidates.is_redacted());
+        if values.is_empty() {
+            values.extend(self.default_value.clone());
+        }
         if values.is_empty() {
             return Err(self.failed("no rule yields a value"));
         }

@@ -228,6 +228,31 @@ fn account_states() {
     check(&[off], Some(true), true, DesiredAccount::Disabled);
 }
 
+/// semantics: active (a rule for new accounts says nothing of others; a default is for new ones)
+#[test]
+fn account_states_by_rules_for_new_accounts() {
+    for (apply, default, linked, expected) in [
+        (Apply::OnCreate, None, false, DesiredAccount::Disabled),
+        (Apply::OnCreate, None, true, DesiredAccount::EnabledIfNewOrFirstLink),
+        (Apply::Always, None, true, DesiredAccount::Disabled),
+        (Apply::Always, Some("True"), false, DesiredAccount::Disabled),
+        (Apply::Always, Some("True"), true, DesiredAccount::EnabledIfNewOrFirstLink),
+    ] {
+        let mut config = config();
+        config.mappings.retain(|own| own.target != target::ACCOUNT_DISABLED);
+        let source = if default.is_some() { expression("[nickName]") } else { expression("Append(\"Tr\", \"ue\")") };
+        let rule = mapping(target::ACCOUNT_DISABLED, source);
+        config.mappings.push(Mapping { apply, default_value: default.map(str::to_owned), ..rule });
+        let mut person = person(&[ada()]);
+        if linked {
+            person.link = Some(link(true));
+            person.confirmed = Some(Confirmed { enabled: Some(true), ..Confirmed::default() });
+        }
+        let account = sent(evaluate(&prepared(&config), &person, None)).account;
+        assert_eq!(account, expected, "{apply:?} {default:?} {linked}");
+    }
+}
+
 /// semantics: inactive-no-account
 #[test]
 fn inactive_without_an_account() {
@@ -496,6 +521,9 @@ fn containers() {
     check(&merge_into(&spelled, &with("B")), Some("OU=B,DC=x"), true);
     let Evaluation::Fail(failure, _) = evaluate(&prepared, &person(&[with("bad")]), None) else { panic!("sent") };
     assert_eq!((failure.code, failure.attribute.as_deref()), (Code::AttributeValidationFailed, Some(target::PARENT)));
+    config.mappings.last_mut().unwrap().default_value = Some("OU=New,DC=x".to_owned());
+    let container = sent(evaluate(&self::prepared(&config), &person(&[with("none")]), None)).container;
+    assert_eq!((container.mapped, container.default.as_deref()), (None, Some("OU=New,DC=x")));
 }
 
 /// semantics: move (rename), may-write

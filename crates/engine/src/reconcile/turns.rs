@@ -119,7 +119,7 @@ fn aside(write: &Write) -> Option<Write> {
         WriteRequest::Move { guid, dn, .. } => {
             let request =
                 WriteRequest::Move { guid: *guid, dn: dn.clone(), container: dn.parent()?, cn: Some(nobodys(*guid)) };
-            Some(Write { action: Action::Rename, request, redacted: Vec::new() })
+            Some(Write { action: Action::Rename, request, redacted: write.redacted.clone() })
         }
         WriteRequest::Modify { guid, dn, changes } => {
             let changes: Vec<AttributeChange> = changes
@@ -133,7 +133,7 @@ fn aside(write: &Write) -> Option<Write> {
                 })
                 .collect();
             let request = WriteRequest::Modify { guid: *guid, dn: dn.clone(), changes };
-            Some(Write { action: Action::Update, request, redacted: Vec::new() })
+            Some(Write { action: Action::Update, request, redacted: write.redacted.clone() })
         }
         WriteRequest::Add { .. } | WriteRequest::Delete { .. } => None,
     }

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use rollcall_model::config::JobState;
 use rollcall_model::ids::{JobId, LogId, UploadId};
-use rollcall_model::operation::{Method, OperationState};
+use rollcall_model::operation::OperationState;
 use rollcall_model::{Timestamp, fold, limits};
 use rollcall_store::{
     Application, CompareOperator, Job, LogField, LogFilter, LogOrder, LogQuery, LogValue, NewOperation, NewUpload,
@@ -177,7 +177,7 @@ fn previewed(person: &PreviewPerson, now: &str) -> Told {
     Told { result, code, reason, value }
 }
 
-/// Puts the persons' records into the urgent lane and waits for what comes of it.
+/// Has the persons looked at in the urgent lane and waits for what comes of it.
 async fn done(
     state: &AppState,
     caller: &Caller,
@@ -216,10 +216,12 @@ async fn upload(
         let Some(one) = stored.iter().find(|one| fold(&one.person.external_id) == *key) else {
             return Err(ApiError::not_found(format!("No person with externalId '{id}' is known to this job.")));
         };
-        let text = Value::Object(one.person.record.clone()).to_string();
+        // It brings no values: those of an upload that waits to be merged are newer than what is stored. Nor does it
+        // take a leaver back.
+        let text = json!({ "externalId": one.person.external_id }).to_string();
         rows.push(NewOperation {
             index,
-            method: Method::Post,
+            method: one.person.pending.method,
             external_id: Some(one.person.external_id.clone()),
             bulk_id: None,
             urgent: true,

@@ -130,7 +130,7 @@ pub(crate) async fn of_persons(
             let what = Err(Failure::new(Code::ImportSkipped, None, reason));
             return Subject { external_id: Some(id.clone()), operations: vec![], what, resting: None };
         };
-        let again = Incoming { method: Method::Post, data: &stored.person.record };
+        let again = Incoming { method: stored.person.pending.method, data: &stored.person.record };
         let what = match merge::merge(&stored.person, &again) {
             Merge::Accepted { mut person, warnings } => {
                 person.pending.warnings = warnings;

@@ -226,7 +226,7 @@ fn candidates_and_containers() {
         let mut plan = created(&desired);
         plan.writes[0].properties = vec![change("cn", &[], &["Ada"]), change("sAMAccountName", &[], &[first])];
         let candidates = ["ada", "ada2", "ada3"].map(str::to_owned).to_vec();
-        plan.free = vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates }];
+        plan.free = vec![UniqueAttribute { name: "sAMAccountName".to_owned(), candidates, redacted: false }];
         Stage::Planned(desired, Box::new(plan))
     };
     let mut stages: Vec<Stage> = ["E-1", "E-2", "E-3", "E-4"].into_iter().map(|id| stage(id, "ada")).collect();

@@ -301,9 +301,11 @@ pub(super) async fn record(
 /// The accounts of these persons (`person`, `until`) are no more.
 async fn quarantine(tx: &mut Transaction<'_>, tenant: i64, rows: &str) -> Result<(), Error> {
     tx.run(
-        sql!("update unique_value set state = 2, until = r.until from (select p.id as number, x.until from "
-             (rows 1: person blob, until int) " x" then "person p on p.uuid = x.person and p.tenant + 0 = $2) r \
-                 where unique_value.person = r.number and unique_value.state < 2"),
+        sql!("update unique_value set state = 2, until = (select max(x.until) from "
+             (rows 1: person blob, until int) " x" then "person p on p.uuid = x.person and p.id = unique_value.person) \
+                 where id in (select v.id from " (rows 1: person blob, until int) " x" then
+             "person p on p.uuid = x.person and p.tenant + 0 = $2" then
+             "unique_value v on v.person = p.id and v.state < 2)"),
         args![rows, tenant],
     )
     .await

@@ -14,7 +14,11 @@ use super::*;
 const SAM: &str = target::SAM_ACCOUNT_NAME;
 
 fn unique(name: &str, candidates: &[&str]) -> UniqueAttribute {
-    UniqueAttribute { name: name.to_owned(), candidates: candidates.iter().map(|&value| value.to_owned()).collect() }
+    UniqueAttribute {
+        name: name.to_owned(),
+        candidates: candidates.iter().map(|&value| value.to_owned()).collect(),
+        redacted: false,
+    }
 }
 
 /// Somebody whose account name is one of these.

@@ -5,23 +5,21 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Given, Outcome, TIME_HINT, Test, evaluate, seed, time};
+use super::{Code, Given, Outcome, Span, TIME_HINT, Test, evaluate, seed, time};
 use crate::error::{Error, Exit};
 use crate::printer::Printer;
 use crate::{Context, files};
 
-/// One of them.
+/// One of them. What else it holds, such as what is expected of it, is its author's.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Case {
     name: String,
     expression: String,
-    #[serde(default)]
-    attributes: Map<String, Value>,
+    attributes: Option<Map<String, Value>>,
     now: Option<String>,
     default_domain: Option<String>,
-    #[serde(default)]
-    taken: Vec<String>,
+    taken: Option<Vec<String>>,
 }
 
 /// Evaluates each and prints one object a line. The file as a whole is refused where it is none.
@@ -31,19 +29,22 @@ pub(super) fn run(path: &Path, test: &Test, context: &Context, printer: &Printer
     let mut exit = Exit::Done;
     let now = test.now(context)?;
     for case in all {
-        let now = match case.now.as_deref() {
-            None => now,
-            Some(moment) => time(moment)
-                .ok_or_else(|| unusable(format!("{}: now: '{moment}' is no time; {TIME_HINT}", case.name)))?,
+        let outcome = match case.now.as_deref().map_or(Ok(now), |moment| time(moment).ok_or(moment)) {
+            Ok(now) => evaluate(&Given {
+                expression: &case.expression,
+                attributes: case.attributes.unwrap_or_default(),
+                now,
+                default_domain: case.default_domain.as_deref().unwrap_or(&test.default_domain),
+                taken: &case.taken.unwrap_or_default(),
+                seed: seed(context),
+            }),
+            Err(moment) => Outcome::Error {
+                code: Code::ExpressionFailed,
+                message: format!("now: '{moment}' is no time"),
+                span: Span::default(),
+                hint: Some(TIME_HINT.to_owned()),
+            },
         };
-        let outcome = evaluate(&Given {
-            expression: &case.expression,
-            attributes: case.attributes,
-            now,
-            default_domain: case.default_domain.as_deref().unwrap_or(&test.default_domain),
-            taken: &case.taken,
-            seed: seed(context),
-        });
         if matches!(outcome, Outcome::Error { .. }) {
             exit = outcome.exit();
         }

@@ -44,8 +44,9 @@ impl Interval {
     fn ticks(self) -> Option<i64> {
         match self {
             Self::Year | Self::Quarter | Self::Month => None,
-            Self::Day => Some(TICKS_PER_DAY),
-            Self::Week | Self::CalendarWeek => Some(7 * TICKS_PER_DAY),
+            // A weekday later is a day later, as in the VB runtime; only what lies between two dates is told in weeks.
+            Self::Day | Self::Week => Some(TICKS_PER_DAY),
+            Self::CalendarWeek => Some(7 * TICKS_PER_DAY),
             Self::Hour => Some(3_600 * TICKS_PER_SECOND),
             Self::Minute => Some(60 * TICKS_PER_SECOND),
             Self::Second => Some(TICKS_PER_SECOND),

@@ -18,6 +18,7 @@ pub(super) const ALL: Examples = &[
             on_nothing(r#"DateAdd("d", -3, CDate("2026-03-01"))"#, Is(r#""2/26/2026 12:00:00 AM""#)),
             on_nothing(r#"DateAdd("m", 1, CDate("2026-01-31"))"#, Is(r#""2/28/2026 12:00:00 AM""#)),
             on_nothing(r#"DateAdd("ww", 2, CDate("2026-03-16-07:00"))"#, Is(r#""3/30/2026 7:00:00 AM""#)),
+            on_nothing(r#"DateAdd("w", 1, CDate("2026-01-31"))"#, Is(r#""2/1/2026 12:00:00 AM""#)),
             on_nothing(r#"DateAdd("yyyy", 1, CDate("2024-02-29"))"#, Is(r#""2/28/2025 12:00:00 AM""#)),
             on_nothing(r#"DateAdd("h", 36, CDate("2026-03-01T06:00:00Z"))"#, Is(r#""3/2/2026 6:00:00 PM""#)),
             on_nothing(r#"DateAdd("n", 90, CDate("2026-03-01T23:00:00Z"))"#, Is(r#""3/2/2026 12:30:00 AM""#)),

@@ -1,11 +1,12 @@
 //! The one way in which a job's configuration changes: checked as a whole, tested, stored with its history, or refused.
 
 use axum::http::StatusCode;
-use rollcall_engine::evaluate::Prepared;
+use rollcall_engine::evaluate::{Prepared, Problem};
 use rollcall_engine::{default_mapping, mapping_tests};
 use rollcall_model::config::{JobConfig, Scope, TargetActions, standard_source_attributes};
 use rollcall_model::limits;
 use rollcall_model::mapping_test::MappingTest;
+use rollcall_model::schema::Schema;
 use rollcall_store::{Job, NewSchema, SchemaOrigin, SchemaSaved, TargetCheck};
 use rollcall_wire::graph::schema::SynchronizationSchema;
 use serde_json::{Value, json};
@@ -72,13 +73,16 @@ pub(super) async fn save(state: &AppState, caller: &Caller, job: &Job, proposal:
     let live = directory::ask(state, caller.tenant, config.domain.as_deref()).await;
     let targets = match &live {
         None => TargetCheck::Pending,
-        Some(schema) => match directory::problems(config, schema) {
+        Some(schema) => match new_problems(job, &proposal, schema) {
             problems if problems.is_empty() => TargetCheck::Passed,
             problems => return Err(check::refused_config(&problems, config, &proposal.places)),
         },
     };
     let before = document::stored(state, job, None).await?;
-    run_tests(&prepared, &proposal, &before.tests)?;
+    // A setting that leaves the mappings alone must not have to wait until somebody has mended them.
+    if !matches!(proposal.places, Places::Settings) || config.mappings != job.config.mappings {
+        run_tests(&prepared, &proposal, &before.tests)?;
+    }
 
     let version_at = moment::seconds(state.clock.now());
     let facts = Facts { job: job.id.as_str(), version: &version_at, attributes: &[] };
@@ -92,7 +96,8 @@ pub(super) async fn save(state: &AppState, caller: &Caller, job: &Job, proposal:
         origin: proposal.origin,
         note: proposal.note.as_deref(),
         targets: &targets,
-        based_on: proposal.based_on,
+        // The directory was asked meanwhile: what somebody else saved in that time is not to be undone.
+        based_on: proposal.based_on.or(Some(job.schema_version)),
     };
     let audit = state.audit(caller, proposal.action, job.id.as_str(), &proposal.details);
     match state.store.save_schema(caller.tenant, &job.id, &schema, &audit).await? {
@@ -101,9 +106,19 @@ pub(super) async fn save(state: &AppState, caller: &Caller, job: &Job, proposal:
             let warnings = warnings(&targets);
             Ok(Saved { version, targets, warnings })
         }
-        SchemaSaved::Conflict(newest) => Err(outdated(proposal.based_on.unwrap_or_default(), newest)),
+        SchemaSaved::Conflict(newest) => Err(outdated(job.schema_version, newest)),
         SchemaSaved::UnknownJob => Err(ApiError::unknown_job(job.id.as_str())),
     }
+}
+
+/// What the directory would refuse; of a change of settings only what it did not refuse before.
+fn new_problems(job: &Job, proposal: &Proposal, schema: &Schema) -> Vec<Problem> {
+    let mut problems = directory::problems(&proposal.config, schema);
+    if matches!(proposal.places, Places::Settings) {
+        let known = directory::problems(&job.config, schema);
+        problems.retain(|problem| !known.contains(problem));
+    }
+    problems
 }
 
 fn warnings(targets: &TargetCheck) -> Vec<String> {

@@ -61,7 +61,7 @@ impl Reader<'_> {
         }
         match part {
             Part::Year(count) => {
-                let year = if *count <= 2 { self.digits(1, *count.max(&2))? } else { self.digits(*count, *count)? };
+                let year = if *count <= 2 { self.digits(*count, 2)? } else { self.digits(*count, *count)? };
                 let century = if year <= TWO_DIGIT_YEAR_MAX { 2000 } else { 1900 };
                 set(&mut self.year, if *count <= 2 { century + year } else { year })?;
             }
