@@ -1,9 +1,9 @@
 //! A configuration held against the live directory's schema: what the directory would refuse for everybody is refused
 //! when the mapping is saved.
 
-use rollcall_model::Dn;
 use rollcall_model::config::{Apply, JobConfig, Mapping, MappingSource, target};
 use rollcall_model::schema::{Attribute, Schema, Syntax};
+use rollcall_model::{Dn, SourceName};
 use rollcall_syntax::attribute;
 use rollcall_syntax::nearest;
 
@@ -82,11 +82,9 @@ fn single_valued(config: &JobConfig, mapping: &Mapping, attribute: &Attribute) -
     let mut faults = Vec::new();
     let name = &attribute.name;
     let is_list = match &mapping.source {
-        MappingSource::Expression(text) => yields_list(text),
+        MappingSource::Expression(text) => tree(text).is_ok_and(|node| yields_list(config, &node, &mut Vec::new())),
         MappingSource::Direct(source) if !mapping.target.eq_ignore_ascii_case(target::MANAGER) => {
-            let listed = config.source_attribute(source).is_some_and(|own| own.multivalued);
-            let known = attribute::parse(source.as_str());
-            listed || known.is_ok_and(|path| path.filter.is_none() && scim::is_list(&path))
+            is_list_attribute(config, source)
         }
         MappingSource::Direct(_) | MappingSource::Constant(_) | MappingSource::None => false,
     };
@@ -101,12 +99,51 @@ fn single_valued(config: &JobConfig, mapping: &Mapping, attribute: &Attribute) -
     faults
 }
 
-/// Whether the outermost function yields a list.
-fn yields_list(text: &str) -> bool {
-    tree(text).is_ok_and(|node| {
-        node.kind == NodeKind::Function
-            && functions().find(|own| own.name == node.name).is_some_and(|own| own.returns == Type::List)
-    })
+/// Whether an attribute of the record may have several values.
+fn is_list_attribute(config: &JobConfig, name: &SourceName) -> bool {
+    let is_listed = config.source_attribute(name).is_some_and(|own| own.multivalued);
+    is_listed || attribute::parse(name.as_str()).is_ok_and(|path| path.filter.is_none() && scim::is_list(&path))
+}
+
+/// Whether the result may be a list, whichever branch is taken. `variables` are those in force, and whether each stands
+/// for a list.
+fn yields_list(config: &JobConfig, node: &TreeNode, variables: &mut Vec<(String, bool)>) -> bool {
+    match node.kind {
+        NodeKind::Attribute => return is_list_attribute(config, &SourceName::new(&node.name)),
+        NodeKind::Constant => {
+            let bound = variables.iter().rev().find(|(name, _)| *name == node.name);
+            return node.expression.starts_with('$') && bound.is_some_and(|(_, is_list)| *is_list);
+        }
+        NodeKind::Function => {}
+    }
+    if functions().find(|own| own.name == node.name).is_some_and(|own| own.returns == Type::List) {
+        return true;
+    }
+    let in_force = variables.len();
+    if let ("With", [(_, variable), (_, value), ..]) = (node.name.as_str(), node.parameters.as_slice()) {
+        let is_list = yields_list(config, value, variables);
+        variables.push((variable.name.clone(), is_list));
+    }
+    let may_be_list = node.parameters.iter().any(|(key, argument)| {
+        let is_passed = is_chosen(&node.name, key) || KEEPS_LISTS.contains(&node.name.as_str());
+        is_passed && yields_list(config, argument, variables)
+    });
+    variables.truncate(in_force);
+    may_be_list
+}
+
+/// Functions that make a list of a list.
+const KEEPS_LISTS: &[&str] = &["CRef", "CStr", "LTrim", "RTrim", "Trim"];
+
+/// Whether that argument of a function may be its result as it is.
+fn is_chosen(function: &str, key: &str) -> bool {
+    match function {
+        "Switch" => key == "defaultValue" || key.starts_with("value"),
+        "IIF" => key.starts_with("valueIf"),
+        "Coalesce" | "IgnoreFlowIfNullOrEmpty" | "Redact" => true,
+        "With" => key == "expression",
+        _ => false,
+    }
 }
 
 /// Values that whole groups of people get: constants, defaults, and what a function chooses among.
@@ -136,13 +173,7 @@ fn results(node: &TreeNode, found: &mut Vec<String>) {
         return;
     }
     for (key, argument) in &node.parameters {
-        let is_chosen = match node.name.as_str() {
-            "Switch" => key == "defaultValue" || key.starts_with("value"),
-            "IIF" => key.starts_with("valueIf"),
-            "Coalesce" => true,
-            _ => false,
-        };
-        if is_chosen {
+        if is_chosen(&node.name, key) {
             results(argument, found);
         }
     }

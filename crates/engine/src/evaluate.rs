@@ -25,7 +25,7 @@ use crate::scope::Standing;
 use crate::{reconcile, scim};
 pub use check::check_config;
 pub use prepare::{Place, Prepared, Problem};
-use row::{Row, Seen, Yield};
+use row::{Row, Seen, Source, Yield};
 
 /// `rangeUpper` of cn (MS-ADA1 2.110).
 pub(crate) const CN_UNITS_MAX: usize = 64;
@@ -210,6 +210,10 @@ impl Run<'_> {
         let (mut rules, mut wrong) = (Vec::new(), None);
         for row in &self.prepared.matching {
             let value = match row.evaluate(self.prepared, self.seen) {
+                Ok(Yield::Values(values)) if values.len() > 1 => {
+                    wrong.get_or_insert_with(|| several(row, values.len()));
+                    None
+                }
                 Ok(Yield::Values(values)) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
                 Ok(Yield::Nothing | Yield::Clear | Yield::HoldBack) => None,
                 Err(failure) => {
@@ -391,6 +395,7 @@ impl Run<'_> {
     /// The one value of a row that has no list.
     fn one(&self, row: &Row) -> Result<Option<String>, Failure> {
         Ok(match row.evaluate(self.prepared, self.seen)? {
+            Yield::Values(values) if values.len() > 1 && !row.is_manager() => return Err(several(row, values.len())),
             Yield::Values(values) => values.into_iter().next().filter(|value| !value.trim().is_empty()),
             Yield::Nothing | Yield::Clear | Yield::HoldBack => None,
         })
@@ -455,6 +460,8 @@ impl Run<'_> {
             Yield::Values(values) => (values, row.apply),
             Yield::Clear if !is_new => (Vec::new(), row.apply),
             Yield::Nothing | Yield::Clear | Yield::HoldBack => match &row.default_value {
+                // Semantics `default`: no source, so nothing is done but to fill what is empty.
+                Some(value) if row.is_default_alone() => (vec![value.clone()], Apply::AttributeAddOnly),
                 Some(value) if is_new => (vec![value.clone()], Apply::OnCreate),
                 _ => return Ok(None),
             },
@@ -470,10 +477,13 @@ impl Run<'_> {
 
     /// What is known of the value of a mapping whose value nobody else may have. Candidates are noted.
     fn unique_value(&mut self, row: &Row) -> Result<UniqueValue, Failure> {
-        let Some(candidates) = row.candidates(self.prepared, self.seen)? else { return Ok(UniqueValue::NotOfThisKind) };
-        if let Some(value) = self.surroundings.reserved.get(&row.target_folded) {
+        let Source::Expression(compiled) = &row.source else { return Ok(UniqueValue::NotOfThisKind) };
+        // What is reserved for the person is decided, whatever the rules would offer by now.
+        if let Some(value) = self.surroundings.reserved.get(&row.target_folded).filter(|_| compiled.is_unique()) {
+            self.seen.redacted.set(compiled.may_redact());
             return Ok(UniqueValue::Reserved(value.clone()));
         }
+        let Some(candidates) = row.candidates(self.prepared, self.seen)? else { return Ok(UniqueValue::NotOfThisKind) };
         let redacted = self.seen.redacted.get();
         self.unique.push(UniqueAttribute { name: row.target.clone(), candidates, redacted });
         Ok(UniqueValue::Open)
@@ -506,7 +516,7 @@ impl Run<'_> {
             // What was never ours is not cleared without being asked to.
             None => !values.is_empty(),
         };
-        let always = row.flow_when == FlowWhen::Always;
+        let always = row.flow_when == FlowWhen::Always || row.is_default_alone();
         may_write_if(always || differs || pending.reevaluate || row.is_touched(&pending.touched))
     }
 
@@ -528,6 +538,12 @@ impl Run<'_> {
             );
         }
     }
+}
+
+/// Which of them is meant is anybody's guess.
+fn several(row: &Row, count: usize) -> Failure {
+    let reason = format!("{} takes one value, and the mapping yields {count}; map one of them", row.target);
+    Failure::new(Code::AttributeValidationFailed, Some(&row.target), reason)
 }
 
 fn may_write_if(yes: bool) -> MayWrite {

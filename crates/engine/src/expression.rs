@@ -94,6 +94,7 @@ struct Natures {
     clock: bool,
     random: bool,
     unique: bool,
+    redacting: bool,
 }
 
 #[derive(Debug)]
@@ -157,6 +158,11 @@ impl Compiled {
     /// Whether it yields the first of several candidates that nobody has.
     pub fn is_unique(&self) -> bool {
         self.natures.unique
+    }
+
+    /// Whether logs may not show what some record makes of it.
+    pub fn may_redact(&self) -> bool {
+        self.natures.redacting
     }
 
     /// Whether its result can depend on the clock.

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use rollcall_model::SourceName;
 use rollcall_model::schema::Class;
 
 use super::*;
@@ -95,6 +94,38 @@ fn what_the_directory_would_refuse_for_everybody() {
         (constant("birthday", "20260131120000.0Z"), None),
     ] {
         check(mapping, expected);
+    }
+}
+
+/// A list is found in whatever branch it comes through.
+#[test]
+fn lists_in_branches_are_lists() {
+    for (text, is_list) in [
+        (r#"IIF([a] = "1", Split([title], ","), [title])"#, true),
+        (r#"IIF(IsPresent(Split([title], ",")), "x", [title])"#, false),
+        (r#"Switch([a], "x", "k", Split([title], ","))"#, true),
+        (r#"Switch([a], Split([title], ","), "k", "x")"#, true),
+        (r#"Switch([a], "x", "k", "y")"#, false),
+        (r#"Redact(Split([title], ","))"#, true),
+        (r#"Coalesce([title], RemoveDuplicates([title]))"#, true),
+        (r#"IgnoreFlowIfNullOrEmpty(IIF([a] = "1", "x", Split([title], ",")))"#, true),
+        (r#"Trim(Split([title], ","))"#, true),
+        (r#"Coalesce([title], Item(Split([title], ","), 1))"#, false),
+        (r#"With($l, Split([title], ","), $l)"#, true),
+        (r#"With($l, Split([title], ","), Item($l, 1))"#, false),
+        (r#"With($l, Split([title], ","), With($l, "x", $l))"#, false),
+        (r#"IIF([a] = "1", [emails], [title])"#, true),
+        (r#"IIF([a] = "1", [emails[type eq "work"].value], [title])"#, false),
+        ("[codes]", true),
+    ] {
+        let mapping = Mapping::new("title", MappingSource::Expression(text.to_owned()));
+        let mut config = JobConfig::new(vec![mapping]);
+        let codes = rollcall_model::config::SourceAttribute::text("codes");
+        config.source_attributes.push(rollcall_model::config::SourceAttribute { multivalued: true, ..codes });
+        let found = check_target(&config, &schema());
+        let told =
+            found.iter().any(|problem| problem.message == "title has one value, and the source may yield several");
+        assert_eq!((told, found.len()), (is_list, usize::from(is_list)), "{text}: {found:?}");
     }
 }
 

@@ -96,6 +96,11 @@ impl Row {
         self.role == Role::Manager
     }
 
+    /// Whether it fills what is empty, and does nothing else.
+    pub(super) fn is_default_alone(&self) -> bool {
+        matches!(self.source, Source::None) && self.role == Role::Attribute && self.apply != Apply::OnCreate
+    }
+
     pub(super) fn is_direct_external_id(&self) -> bool {
         matches!(self.source, Source::Direct { is_external_id: true, .. })
     }

@@ -9,7 +9,7 @@ use rollcall_syntax::{Limits, Span, nearest};
 use super::date::{format, interval, recognise};
 use super::functions::{FunctionInfo, Nature, Parameter, Type, functions};
 use super::pattern::Pattern;
-use super::value::numeric;
+use super::value::{hexadecimal, numeric};
 use super::{Argument, Call, Compiled, Expr, Natures, Ready, Unusable};
 
 /// Parses, looks names up, checks numbers and types of arguments, and compiles patterns.
@@ -133,6 +133,7 @@ impl Compiler {
             (Nature::Plain, _) => {}
             (Nature::Clock, _) => self.natures.clock = true,
             (Nature::Random, _) => self.natures.random = true,
+            (Nature::Redacting, _) => self.natures.redacting = true,
             (Nature::Unique, Place::Outermost) | (Nature::UniqueRule, Place::Outermost | Place::Rule) => {
                 self.natures.unique = true;
             }
@@ -282,7 +283,9 @@ fn constant(function: &FunctionInfo, parameter: &Parameter, at: Span, text: &str
         Err(mismatch(function, parameter, at, &format!("\"{shown}\""), hint))
     };
     match parameter.kind {
-        Type::Number if text.trim().parse::<i64>().is_err() => wrong(Some("write it in digits, as in 20")),
+        Type::Number if text.trim().parse::<i64>().is_err() && hexadecimal(text.trim()).is_none() => {
+            wrong(Some("write it in digits, as in 20"))
+        }
         Type::Decimal if numeric(text.trim()).is_none() => wrong(Some("write it in digits, as in 20 or 0.5")),
         Type::Flag if !["true", "false"].iter().any(|it| text.eq_ignore_ascii_case(it)) && numeric(text).is_none() => {
             wrong(Some("write a comparison such as [department] = \"Sales\", or a function such as IsPresent([title])"))

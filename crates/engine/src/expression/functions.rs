@@ -18,6 +18,7 @@ use rollcall_syntax::Span;
 
 use super::compile::unusable;
 use super::scope::Arguments;
+use super::value::hexadecimal;
 use super::vectors::Example;
 use super::{Argument, Expr, Fault, Unusable, Value, vectors};
 pub(crate) use text::part;
@@ -68,6 +69,8 @@ pub(super) enum Nature {
     Plain,
     Clock,
     Random,
+    /// Logs do not show the result.
+    Redacting,
     /// It yields candidates and stands outermost.
     Unique,
     /// A rule of the outermost function, or outermost itself.
@@ -283,7 +286,7 @@ impl fmt::Debug for FunctionInfo {
 fn constant_number(arguments: &[Argument], at: usize) -> Option<i64> {
     match arguments.get(at)?.expr.as_ref()? {
         Expr::Number(number) => Some(*number),
-        Expr::Text(text) => text.trim().parse().ok(),
+        Expr::Text(text) => text.trim().parse().ok().or_else(|| hexadecimal(text.trim())),
         _ => None,
     }
 }

@@ -12,12 +12,15 @@ use super::date::interval::{self, Interval};
 use super::date::{Date, recognise};
 use super::functions::random::Generator;
 use super::pattern::{Pattern, Work};
-use super::value::{Number, compare, numeric};
+use super::value::{Number, compare, hexadecimal, numeric};
 use super::{Argument, Call, Context, Expr, Fault, REDACTED, Ready, Value};
 use crate::scim;
 
 /// Characters of a value that an error shows.
 const SHOWN_CHARS_MAX: usize = 64;
+
+/// What to do about several values.
+const TAKE_ONE: &str = "take one, as with Item(..., 1), or make one of them, as with Join";
 
 /// Bytes of a text that are worth one step.
 const CHARS_PER_STEP: usize = 256;
@@ -79,17 +82,29 @@ impl<'a> Scope<'a> {
                 Ok(value.clone())
             }
             Expr::Compare { operator, sides } => {
-                let (left, right) = (self.evaluate(&sides.0)?, self.evaluate(&sides.1)?);
+                let (left, right) = (self.one(&sides.0)?, self.one(&sides.1)?);
                 Ok(Value::Flag(compare(*operator, &left, &right)))
             }
             Expr::Concat(parts) => {
                 let mut text = String::new();
                 for part in parts {
-                    text.push_str(&self.evaluate(part)?.text().unwrap_or_default());
+                    text.push_str(&self.one(part)?.text().unwrap_or_default());
                 }
                 self.built(text, argument.at)
             }
             Expr::Call(call) => (call.function.run)(&Arguments { call, scope: self }),
+        }
+    }
+
+    /// A value where several cannot be meant; the first of them would be a guess.
+    fn one(&self, argument: &'a Argument) -> Result<Value<'a>, Fault> {
+        let value = self.evaluate(argument)?;
+        match &value {
+            Value::List(values) if values.len() > 1 => {
+                let text = format!("{} has {} values where one is needed; {TAKE_ONE}", named(argument), values.len());
+                Err(Fault { at: argument.at, text })
+            }
+            _ => Ok(value),
         }
     }
 
@@ -114,6 +129,15 @@ impl<'a> Scope<'a> {
         }
         self.built_chars_left.set(left - text.len());
         Ok(Value::Text(Cow::Owned(text)))
+    }
+}
+
+/// What an error calls an argument.
+fn named(argument: &Argument) -> String {
+    match &argument.expr {
+        Some(Expr::Attribute(path)) => format!("[{}]", scim::name_of(path)),
+        Some(Expr::Call(call)) => format!("the result of {}", call.function.name),
+        _ => "the value".to_owned(),
     }
 }
 
@@ -168,16 +192,24 @@ impl<'a> Arguments<'_, 'a> {
         self.argument(at).map_or(Ok(Value::Null), |argument| self.scope.evaluate(argument))
     }
 
+    /// The value at a position, which must not be several.
+    pub(super) fn one(&self, at: usize) -> Result<Value<'a>, Fault> {
+        let Some(argument) = self.argument(at) else { return Ok(Value::Null) };
+        self.scope.one(argument).map_err(|fault| {
+            // An error from further inside names its own function.
+            let is_ours = fault.at == argument.at && fault.text.ends_with(TAKE_ONE);
+            let text = if is_ours { self.named(&fault.text) } else { fault.text };
+            Fault { text, ..fault }
+        })
+    }
+
     /// The value as one text; `None` for null.
     pub(super) fn text(&self, at: usize) -> Result<Option<Cow<'a, str>>, Fault> {
-        match self.value(at)? {
+        match self.one(at)? {
             Value::Text(text) => {
                 // Functions look at every character: a long text counts more.
                 self.scope.spend(text.len() / CHARS_PER_STEP, self.call.at)?;
                 Ok(Some(text))
-            }
-            value @ Value::List(_) if value.is_list_of_several() => {
-                Err(self.fault(at, &value, "it has several values"))
             }
             value => Ok(value.text()),
         }
@@ -195,7 +227,7 @@ impl<'a> Arguments<'_, 'a> {
 
     /// The value as a whole number; `None` for null.
     pub(super) fn number(&self, at: usize) -> Result<Option<i64>, Fault> {
-        let value = match self.value(at)? {
+        let value = match self.one(at)? {
             Value::Null | Value::IgnoreAttributeFlow | Value::IgnoreObjectFlow => return Ok(None),
             Value::Number(number) => return Ok(Some(number)),
             value => value,
@@ -208,7 +240,7 @@ impl<'a> Arguments<'_, 'a> {
 
     /// The value as a moment: a date, or a text that says one; `None` for null.
     pub(super) fn date(&self, at: usize) -> Result<Option<Date>, Fault> {
-        let value = match self.value(at)? {
+        let value = match self.one(at)? {
             Value::Null | Value::IgnoreAttributeFlow | Value::IgnoreObjectFlow => return Ok(None),
             Value::Date(date) => return Ok(Some(date)),
             value => value,
@@ -226,7 +258,7 @@ impl<'a> Arguments<'_, 'a> {
 
     /// The value as a condition.
     pub(super) fn is_true(&self, at: usize) -> Result<bool, Fault> {
-        Ok(self.value(at)?.is_true())
+        Ok(self.one(at)?.is_true())
     }
 
     /// The value as an interval.
@@ -234,7 +266,7 @@ impl<'a> Arguments<'_, 'a> {
         if let Some(Ready::Interval(interval)) = self.argument(at).map(|argument| &argument.ready) {
             return Ok(*interval);
         }
-        let value = self.value(at)?;
+        let value = self.one(at)?;
         let name = value.text().unwrap_or_default();
         Interval::parse(&name).ok_or_else(|| self.fault(at, &value, &format!("it is no interval; {}", interval::HINT)))
     }
@@ -244,7 +276,7 @@ impl<'a> Arguments<'_, 'a> {
         if let Some(Ready::Format(format)) = self.argument(at).map(|argument| &argument.ready) {
             return Ok(Cow::Borrowed(format));
         }
-        let value = self.value(at)?;
+        let value = self.one(at)?;
         let text = value.text().unwrap_or_default();
         Format::parse(&text).map(Cow::Owned).map_err(|why| self.fault(at, &value, &why.to_string()))
     }
@@ -310,6 +342,9 @@ impl<'a> Arguments<'_, 'a> {
 fn whole(value: &Value<'_>) -> Option<i64> {
     let text = value.text()?;
     let text = text.trim();
+    if let Some(number) = hexadecimal(text) {
+        return Some(number);
+    }
     match numeric(text.strip_prefix('+').unwrap_or(text))? {
         Number::Whole(number) => Some(number),
         #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and at most 15 digits")]

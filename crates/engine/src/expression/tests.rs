@@ -215,7 +215,27 @@ fn faults_say_where_and_why() {
         assert_eq!((&expression[fault.at.start..fault.at.end], fault.text.as_str()), (part, text), "{expression}");
     };
     check("Append(\"x\", Item([m], 3))", json!({"m": ["a"]}), "3", "Item, argument 2 (\"3\"): index out of bounds");
-    check("ToLower([m])", json!({"m": ["a", "b"]}), "[m]", "ToLower, argument 1 (\"a\"): it has several values");
+    // The first of several values is never taken for all of them.
+    let two = json!({"m": ["a", "b"], "o": "a"});
+    let rest = "has 2 values where one is needed; take one, as with Item(..., 1), or make one of them, as with Join";
+    for (expression, part, what) in [
+        ("ToLower([m])", "[m]", "ToLower: [m]"),
+        ("CBool([m] = \"a\")", "[m]", "[m]"),
+        ("IIF([o] <> [m], \"x\", \"y\")", "[m]", "[m]"),
+        ("IIF([m] > 1, \"x\", \"y\")", "[m]", "[m]"),
+        ("\"x\" & [m]", "[m]", "[m]"),
+        ("CBool(Split(\"a;b\", \";\") = [o])", "Split(\"a;b\", \";\")", "the result of Split"),
+        ("IIF([m], \"x\", \"y\")", "[m]", "IIF: [m]"),
+        ("And(\"True\", [m])", "[m]", "And: [m]"),
+        ("BitAnd([m], 2)", "[m]", "BitAnd: [m]"),
+        ("CNum([m])", "[m]", "CNum: [m]"),
+        ("CDate([m])", "[m]", "CDate: [m]"),
+        ("DateAdd([m], 1, Now())", "[m]", "DateAdd: [m]"),
+        ("Append(\"x\", [m] & [o])", "[m]", "[m]"),
+    ] {
+        check(expression, two.clone(), part, &format!("{what} {rest}"));
+    }
+    assert_eq!(run("IIF([m] = \"a\", 1, 2)", &json!({"m": ["a"]}), &[]), "1", "one value is one");
     check(
         "Left(\"a\", Redact([n]))",
         json!({"n": "no"}),

@@ -193,6 +193,12 @@ impl Number {
     }
 }
 
+/// `&H202`, as texts have it too.
+pub(crate) fn hexadecimal(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix("&H").or_else(|| text.strip_prefix("&h"))?;
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| i64::from_str_radix(digits, 16).ok())?
+}
+
 /// Plain decimals; longer digit strings than a number holds are identifiers.
 pub(crate) fn numeric(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);

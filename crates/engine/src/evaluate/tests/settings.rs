@@ -203,11 +203,73 @@ fn one_person_one_mapping_one_value() {
     assert_eq!(redacted, ["comment"]);
 }
 
+/// What is offered for a unique value, with and without one that is reserved. semantics: unique
+#[test]
+fn candidates_faults_and_reservations() {
+    let check = |text: &str, default: Option<&str>, reserved: Option<&str>, expected: &str| {
+        let unique = Mapping { apply: Apply::OnCreate, ..mapping(target::SAM_ACCOUNT_NAME, expression(text)) };
+        let prepared = prepared(&with(Mapping { default_value: default.map(str::to_owned), ..unique }));
+        let reserved = reserved.map(|value| ("samaccountname".to_owned(), value.to_owned())).into_iter().collect();
+        let now = Timestamp(0);
+        let surroundings = Surroundings { now, manager_link: None, secret: &[0; 32], reserved: &reserved };
+        let found = match super::super::evaluate(&prepared, &person(&[ada()]), &surroundings).evaluation {
+            Evaluation::Fail(failure, _) => format!("{:?}: {}", failure.code, failure.reason),
+            Evaluation::Skip(code, _) => format!("{code:?}"),
+            Evaluation::Send(state) => {
+                let own = state.attributes.iter().find(|own| own.name == target::SAM_ACCOUNT_NAME);
+                let decided = own.map(|own| format!("{} {}", own.values.join(","), own.redacted));
+                let open = state.unique.first().map(|own| format!("{:?} {}", own.candidates, own.redacted));
+                decided.or(open).unwrap_or_default()
+            }
+        };
+        assert!(found.contains(expected), "{text}: {found}");
+    };
+    let fails = r#"Error("none")"#;
+    check(r#"SelectUniqueValue("a", "b")"#, None, None, r#"["a", "b"] false"#);
+    check(r#"SelectUniqueValue("a", Redact("b"))"#, None, None, r#"["a", "b"] true"#);
+    check(&format!(r#"SelectUniqueValue("a", {fails})"#), None, None, r#"["a"] false"#);
+    check(&format!(r#"SelectUniqueValue({fails}, "a")"#), None, None, "ExpressionFailed: ");
+    check("SelectUniqueValue([title], [title])", None, None, "no rule yields a value");
+    check("SelectUniqueValue([title], [title])", Some("d"), None, r#"["d"] false"#);
+    check(&format!("SelectUniqueValue({fails}, [title])"), Some("d"), None, "ExpressionFailed: ");
+    // What is reserved is theirs, whatever the rules say by now.
+    check(r#"SelectUniqueValue("a", "b")"#, None, Some("z"), "z false");
+    check(r#"SelectUniqueValue(Redact("a"), "b")"#, None, Some("z"), "z true");
+    check(&format!(r#"SelectUniqueValue({fails}, "a")"#), None, Some("z"), "z false");
+    check("SelectUniqueValue([title], [title])", None, Some("z"), "z false");
+    check("ToLower([userName])", None, Some("z"), "ada.byron@src.example false");
+}
+
+/// Names, containers and keys are one value. semantics: match
+#[test]
+fn several_values_where_one_is_meant() {
+    let codes = || MappingSource::Direct(SourceName::new("urn:x:User:codes"));
+    let key = Mapping { matching_priority: 1, ..mapping("employeeID", codes()) };
+    for (mapping, name) in [
+        (mapping("cn", codes()), "cn"),
+        (mapping(target::PARENT, codes()), target::PARENT),
+        (mapping(target::ACCOUNT_DISABLED, codes()), target::ACCOUNT_DISABLED),
+        (key, "employeeID"),
+    ] {
+        let mut record = ada();
+        record["urn:x:User"] = json!({"codes": ["a", "b"]});
+        match evaluate(&prepared(&with(mapping)), &person(&[record]), None) {
+            Evaluation::Fail(failure, _) => {
+                let reason = format!("{name} takes one value, and the mapping yields 2; map one of them");
+                assert_eq!((failure.code, failure.reason), (Code::AttributeValidationFailed, reason));
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn sources_of_no_kind_and_flows_of_every_kind() {
     let mut config = config();
     let none = Mapping { default_value: Some("x".to_owned()), ..mapping("info", MappingSource::None) };
-    config.mappings.push(none);
+    config.mappings.push(none.clone());
+    let (target, default_value) = ("comment".to_owned(), Some("y".to_owned()));
+    config.mappings.push(Mapping { target, default_value, apply: Apply::OnCreate, ..none });
     let adds = mapping("otherTelephone", expression("Split(\"1,2\", \",\")"));
     config.mappings.push(Mapping { apply: Apply::ValueAddOnly, ..adds });
     let wage = mapping("employeeType", MappingSource::Constant("wage".to_owned()));
@@ -220,10 +282,13 @@ fn sources_of_no_kind_and_flows_of_every_kind() {
         let found = state.attributes.iter().find(|own| own.name == name);
         found.map(|own| (own.values.join(","), own.apply, own.may_write))
     };
-    assert_eq!(own(&state, "info"), Some(("x".to_owned(), Apply::OnCreate, MayWrite::Yes)));
+    assert_eq!(own(&state, "info"), Some(("x".to_owned(), Apply::AttributeAddOnly, MayWrite::Yes)));
+    assert_eq!(own(&state, "comment"), Some(("y".to_owned(), Apply::OnCreate, MayWrite::Yes)));
     assert_eq!(own(&state, "otherTelephone"), Some(("1,2".to_owned(), Apply::ValueAddOnly, MayWrite::Yes)));
     let state = sent(evaluate(&prepared, &settled(&prepared, &person), None));
-    assert_eq!(own(&state, "info"), None, "never touched");
+    let filled = ("x".to_owned(), Apply::AttributeAddOnly, MayWrite::Yes);
+    assert_eq!(own(&state, "info"), Some(filled), "whenever it is empty");
+    assert_eq!(own(&state, "comment"), None, "on create only");
     assert_eq!(own(&state, "displayName").map(|own| own.2), Some(MayWrite::FirstLinkOnly));
     assert_eq!(own(&state, "employeeType").map(|own| own.2), Some(MayWrite::Yes), "with every operation");
 }

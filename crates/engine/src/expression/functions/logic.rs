@@ -1,6 +1,6 @@
 //! Conditions and choices. They evaluate only what decides.
 
-use super::{FunctionInfo, Type, repeated, required};
+use super::{FunctionInfo, Nature, Type, repeated, required};
 use crate::expression::scope::Arguments;
 use crate::expression::{Fault, REDACTED, Value};
 
@@ -63,6 +63,7 @@ pub(super) const TABLE: &[FunctionInfo] = &[
         a.redact();
         a.value(0)
     })
+    .nature(Nature::Redacting)
     .told("The value as it is; logs show [Redact] in the place of all that it became part of.", &[]),
     FunctionInfo::new(
         "Switch",

@@ -51,7 +51,7 @@ fn whole(a: &Arguments<'_, '_>, at: usize) -> Result<i64, Fault> {
 }
 
 fn c_num<'a>(a: &Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
-    let value = a.value(0)?;
+    let value = a.one(0)?;
     if value.is_null() {
         return Ok(Value::Null);
     }

@@ -16,6 +16,8 @@ pub(super) const ALL: Examples = &[
             on_nothing("BitAnd(12, 10)", Is("8")),
             on_nothing("BitAnd(&H202, 2)", Is("2")),
             on("BitAnd([uac], 2)", r#"{"uac": "512"}"#, Is("0")),
+            on(r#"BitAnd([uac], "&H202")"#, r#"{"uac": "&h2"}"#, Is("2")),
+            on("BitAnd([uac], 2)", r#"{"uac": "&H-2"}"#, Fails("it is no whole number")),
         ],
     ),
     (
