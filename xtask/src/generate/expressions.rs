@@ -44,6 +44,7 @@ fn index() -> String {
          - A number is written as it is, `20`, `-1`, `0.5`, or in hexadecimal, `&H202`; a text of digits is as good.\n\
          - A function has its arguments in parentheses. An empty argument is left out: `Switch([x], , \"1\", \"a\")`.\n\
          - Comparisons, in conditions: `=`, `<>`, `<`, `<=`, `>`, `>=`. `&` joins texts.\n\
+         - An attribute with several values where one is meant fails the record: take one, as with `Item([otherPhones], 1)`.\n\
          - `IgnoreAttributeFlow` as a result leaves the attribute as it is, `IgnoreObjectFlow` the whole object.\n\
          - Names of functions are written exactly; names of attributes in any case.\n\n\
          Try one with `rollcall expr test`. The examples are tested; their clock is at {}, their default domain is\n`{}`.\n",

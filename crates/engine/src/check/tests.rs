@@ -97,7 +97,7 @@ fn what_the_directory_would_refuse_for_everybody() {
     }
 }
 
-/// A list is found in whatever branch it comes through.
+/// A list is found in whatever branch it comes through. semantics: one-value
 #[test]
 fn lists_in_branches_are_lists() {
     for (text, is_list) in [

@@ -119,6 +119,38 @@ async fn files() {
     }
 }
 
+/// What a case holds beside the known members is its author's, and a broken one stops no other.
+#[tokio::test]
+async fn files_of_cases_are_read_with_patience() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.json");
+    let check = async |cases: Value, exit: Exit, expected: &[Value]| {
+        write(&path, &cases.to_string());
+        let shown = run(&["expr", "test", "--cases", path.to_str().unwrap()], &[]).await;
+        let lines: Vec<Value> = shown.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((shown.exit, lines.as_slice()), (exit, expected), "{cases}: {}", shown.err);
+    };
+    let ok = json!({ "name": "ok", "expression": "ToUpper([a])", "attributes": { "a": "x" } });
+    let done = json!({ "name": "ok", "value": "X" });
+    let more = json!({ "name": "more", "expression": "\"y\" & [a]", "expected": ["y"], "comment": null, "line": 7,
+        "attributes": null, "now": null, "defaultDomain": null, "taken": null });
+    check(json!([more, ok]), Exit::Done, &[json!({ "name": "more", "value": "y" }), done.clone()]).await;
+    check(json!([]), Exit::Done, &[]).await;
+    let refused = json!({ "code": "SchemaInvalid", "message": "there is no function ToUper",
+        "hint": "did you mean ToUpper?", "span": { "start": 0, "end": 6 } });
+    let spelled = json!({ "name": "spelled", "expression": "ToUper([a])" });
+    check(json!([spelled, ok]), Exit::SomeFailed, &[json!({ "name": "spelled", "error": refused }), done.clone()])
+        .await;
+    let late = json!({ "name": "late", "expression": "Now()", "now": "noon" });
+    let refused = json!({ "code": "ExpressionFailed", "message": "now: 'noon' is no time",
+        "span": { "start": 0, "end": 0 }, "hint": crate::command::expr::TIME_HINT });
+    check(json!([late, ok]), Exit::SomeFailed, &[json!({ "name": "late", "error": refused }), done]).await;
+    // What cannot be told apart, or has nothing to evaluate, makes the file as a whole wrong.
+    for broken in [json!([{ "expression": "Now()" }]), json!([{ "name": "x" }, ok]), json!({ "cases": [ok] })] {
+        check(broken, Exit::Usage, &[]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_stored_person() {
     let service = Service::start(|request| {

@@ -240,7 +240,7 @@ fn candidates_faults_and_reservations() {
     check("ToLower([userName])", None, Some("z"), "ada.byron@src.example false");
 }
 
-/// Names, containers and keys are one value. semantics: match
+/// Names, containers and keys are one value. semantics: one-value
 #[test]
 fn several_values_where_one_is_meant() {
     let codes = || MappingSource::Direct(SourceName::new("urn:x:User:codes"));
@@ -263,6 +263,7 @@ fn several_values_where_one_is_meant() {
     }
 }
 
+/// semantics: default
 #[test]
 fn sources_of_no_kind_and_flows_of_every_kind() {
     let mut config = config();
