@@ -90,6 +90,7 @@ pub struct Compiled {
 
 /// What kinds of functions an expression calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each kind is asked for on its own")]
 struct Natures {
     clock: bool,
     random: bool,

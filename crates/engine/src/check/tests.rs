@@ -107,7 +107,7 @@ fn lists_in_branches_are_lists() {
         (r#"Switch([a], Split([title], ","), "k", "x")"#, true),
         (r#"Switch([a], "x", "k", "y")"#, false),
         (r#"Redact(Split([title], ","))"#, true),
-        (r#"Coalesce([title], RemoveDuplicates([title]))"#, true),
+        ("Coalesce([title], RemoveDuplicates([title]))", true),
         (r#"IgnoreFlowIfNullOrEmpty(IIF([a] = "1", "x", Split([title], ",")))"#, true),
         (r#"Trim(Split([title], ","))"#, true),
         (r#"Coalesce([title], Item(Split([title], ","), 1))"#, false),
