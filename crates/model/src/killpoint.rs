@@ -41,8 +41,12 @@ kill_points! {
     AfterWorkSend, "after-work-send", Service;
     BeforeClaimCommit, "before-claim-commit", Service;
     AfterClaimCommit, "after-claim-commit", Service;
+    BeforeReserveCommit, "before-reserve-commit", Service;
+    AfterReserveCommit, "after-reserve-commit", Service;
     BeforeRecordCommit, "before-record-commit", Service;
     AfterRecordCommit, "after-record-commit", Service;
+    BeforeReserveSend, "before-reserve-send", Agent;
+    AfterReserved, "after-reserved", Agent;
     BeforeJournalSync, "before-journal-sync", Agent;
     AfterJournalSync, "after-journal-sync", Agent;
     BeforeLdapWrite, "before-ldap-write", Agent;

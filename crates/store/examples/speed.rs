@@ -338,7 +338,7 @@ async fn changed(store: &dyn Store, world: &World, settings: &Settings) {
         let working = pairs(&operations, &persons)
             .map(|(operation, update)| finished(operation.row, OperationState::Working, update, None))
             .collect();
-        let batch = MergeBatch { persons, operations: working, log: Vec::new() };
+        let batch = MergeBatch { persons, operations: working, ..MergeBatch::default() };
         let _ = merge.time(PER_MERGE, store.merge(&world.lease, &batch)).await.unwrap();
         loop {
             let limit = i64::try_from(PER_RECORD).unwrap();

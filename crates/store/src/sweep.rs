@@ -125,6 +125,8 @@ pub struct LookedAt {
     pub pending: Option<Pending>,
     /// [`PersonUpdate::look`].
     pub look: Option<Timestamp>,
+    /// Whether they come before everybody else, as in [`PersonUpdate::urgent`]; whoever is due already, too.
+    pub urgent: bool,
 }
 
 /// One slice of a walk.

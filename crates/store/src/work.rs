@@ -1,5 +1,7 @@
 //! The way of a record through the store: merge, claim, record.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rollcall_model::ids::{ChangeId, JobId, LogId, ObjectGuid, PersonId, TenantId, UploadId, Version};
 use rollcall_model::operation::{Method, OperationState};
@@ -111,6 +113,9 @@ pub struct MergeBatch {
     /// Operations now `Working` with their person and version, or `Failed` for good.
     pub operations: Vec<FinishedOperation>,
     pub log: Vec<LogRow>,
+    /// From which version known persons were made. Where another is stored by now, somebody wants something that this
+    /// merge does not know of, and nothing is stored, however far several operations raised the version.
+    pub made_from: BTreeMap<PersonId, Version>,
 }
 
 /// What a batch of outcomes changes, all or nothing.

@@ -108,7 +108,7 @@ async fn store_batch(
             log: None,
         })
         .collect();
-    let merge = MergeBatch { persons: persons.clone(), operations: operations.clone(), log: Vec::new() };
+    let merge = MergeBatch { persons: persons.clone(), operations: operations.clone(), ..MergeBatch::default() };
     let _ = store.merge(&world.lease, &merge).await.unwrap();
     let log: Vec<_> = (0..)
         .zip(&persons)

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rollcall_directory::Error as DirectoryError;
 use rollcall_model::config::{Apply, target};
 use rollcall_model::desired::{DesiredAttribute, DesiredState, IfAbsent, MayWrite, UniqueAttribute};
+use rollcall_model::killpoint::KillPoint;
 use rollcall_model::plan::{Failure, Write, WriteRequest};
 use rollcall_model::{Code, fold, fold_taken, limits};
 use rollcall_wire::link::{Reservation, Want};
@@ -13,6 +14,7 @@ use rollcall_wire::link::{Reservation, Want};
 use super::batch::{Batch, Pass, UNANSWERED_MAX, is_lost};
 use super::task::Task;
 use crate::controller::{Session, trouble};
+use crate::fault;
 use crate::link::Outgoing;
 use crate::taken::{none_left, taken};
 
@@ -158,7 +160,10 @@ impl Batch {
         }
         let mut asked: Vec<&mut Choice> = choices.iter_mut().filter(|choice| choice.is_open()).collect();
         let wants: Vec<Want> = asked.iter().map(|choice| choice.want(&self.tasks[choice.at], known)).collect();
-        let Some(answers) = self.reserve(wants.clone()).await else { return Err(Stopped::Over) };
+        fault::reached(KillPoint::BeforeReserveSend);
+        let answered = self.reserve(wants.clone()).await;
+        fault::reached(KillPoint::AfterReserved);
+        let Some(answers) = answered else { return Err(Stopped::Over) };
         for (choice, want) in asked.iter_mut().zip(wants) {
             let is_it = |answer: &&Reservation| {
                 answer.person == want.person && answer.attribute.eq_ignore_ascii_case(&want.attribute)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall_engine::merge::{self, Incoming, Merge};
-use rollcall_model::ids::{ChangeId, JobId, LogId, UploadId};
+use rollcall_model::ids::{ChangeId, JobId, LogId, PersonId, UploadId, Version};
 use rollcall_model::killpoint::KillPoint;
 use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::person::Person;
@@ -135,9 +135,8 @@ impl Worker {
         let Value::Object(members) = data else { return };
         let now = batch.now;
         let random = &self.options.random;
-        let person = batch.person(&operation.job, &external_id, || {
-            Person::new(rollcall_model::ids::PersonId(random.uuid_v7(now)), &external_id)
-        });
+        let person =
+            batch.person(&operation.job, &external_id, || Person::new(PersonId(random.uuid_v7(now)), &external_id));
         match merge::merge(&person.person, &Incoming { method: operation.method, data: members }) {
             Merge::Accepted { person: merged, warnings } => {
                 // What was called urgent before and is not done yet stays so.
@@ -222,17 +221,27 @@ struct Batch {
     now: Timestamp,
     persons: BTreeMap<(JobId, String), PersonUpdate>,
     changed: BTreeSet<(JobId, String)>,
+    /// The versions that were read.
+    made_from: BTreeMap<PersonId, Version>,
     operations: Vec<FinishedOperation>,
     log: Vec<LogRow>,
 }
 
 impl Batch {
     fn new(now: Timestamp) -> Self {
-        Self { now, persons: BTreeMap::new(), changed: BTreeSet::new(), operations: Vec::new(), log: Vec::new() }
+        Self {
+            now,
+            persons: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            made_from: BTreeMap::new(),
+            operations: Vec::new(),
+            log: Vec::new(),
+        }
     }
 
     fn know(&mut self, job: &JobId, persons: Vec<PersonUpdate>) {
         for update in persons {
+            self.made_from.insert(update.person.id, update.person.version);
             self.persons.insert((job.clone(), fold(&update.person.external_id)), update);
         }
     }
@@ -262,7 +271,7 @@ impl Batch {
 
     fn finish(mut self) -> MergeBatch {
         let persons = self.changed.iter().filter_map(|key| self.persons.remove(key)).collect();
-        MergeBatch { persons, operations: self.operations, log: self.log }
+        MergeBatch { persons, operations: self.operations, log: self.log, made_from: self.made_from }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rollcall_engine::evaluate::{self, Evaluated, Surroundings};
-use rollcall_engine::impact::{Impact, impact};
+use rollcall_engine::impact::{Effect, Impact, impact};
 use rollcall_model::ids::JobId;
 use rollcall_model::person::Pending;
 use rollcall_model::{Timestamp, limits};
@@ -25,8 +25,8 @@ pub(super) struct Sweeping {
     walks: Vec<Sweep>,
     /// The number of all jobs' changes under which they were read; a pause raises it too.
     read: Option<i64>,
-    /// When it was asked whose day has come and nobody's had.
-    nobody: Option<Timestamp>,
+    /// When it was asked whose day has come and nobody's had, or other work was waiting.
+    day_asked: Option<Timestamp>,
 }
 
 /// What would come of a person without an operation.
@@ -56,17 +56,31 @@ pub(crate) fn reevaluation(update: &PersonUpdate) -> LookedAt {
         due: Some(Cause::Reevaluation),
         pending: Some(Pending { reevaluate: true, ..update.person.pending.clone() }),
         look: update.look,
+        urgent: false,
     }
 }
 
+/// Whether the day takes somebody's account away: that comes before everything else, as it does for an upload.
+fn is_urgent(update: &PersonUpdate, judged: &Judged, now: Timestamp) -> bool {
+    let Impact::Writes(writes) = &judged.impact else { return false };
+    let takes_away = |effect: &Effect| matches!(effect, Effect::Disable | Effect::Delete);
+    update.look.is_some_and(|look| look <= now) && writes.effects.iter().any(takes_away)
+}
+
 impl Worker {
-    /// One slice of them, where little else waits; whether there was any.
+    /// One slice of them; whether there was any. A walk goes on where little else waits. Whose day has come is seen
+    /// beside any other work, at a slower pace: there may be leavers among them.
     pub(super) async fn look_around(&mut self) -> Result<bool, Error> {
-        let waiting = self.waiting.len() + self.ready.len() + self.credit.len();
-        if waiting >= limits::SWEEP_WAITING_PERSONS_MAX || self.jobs.is_empty() || self.releasing.is_some() {
+        if self.jobs.is_empty() || self.releasing.is_some() {
             return Ok(false);
         }
-        Ok(self.look_at_the_day().await? || self.walk().await?)
+        let waiting = self.waiting.len() + self.ready.len() + self.credit.len();
+        let has_room = waiting < limits::SWEEP_WAITING_PERSONS_MAX;
+        let looked = self.look_at_the_day().await?;
+        if looked && !has_room {
+            self.sweeping.day_asked = Some(self.options.clock.now());
+        }
+        Ok(looked || (has_room && self.walk().await?))
     }
 
     /// When a person is to be looked at again whose evaluation read the clock.
@@ -80,28 +94,31 @@ impl Worker {
     async fn look_at_the_day(&mut self) -> Result<bool, Error> {
         let now = self.options.clock.now();
         let Some(lease) = self.active.as_ref().map(|active| active.lease.clone()) else { return Ok(false) };
-        if self.sweeping.nobody.is_some_and(|asked| is_fresh(asked, limits::DAY_LOOK_MS, now)) {
+        if self.sweeping.day_asked.is_some_and(|asked| is_fresh(asked, limits::DAY_LOOK_MS, now)) {
             return Ok(false);
         }
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
         let persons = self.options.store.looks_due(&jobs, now, slice_len()).await?;
         if persons.is_empty() {
-            self.sweeping.nobody = Some(now);
+            self.sweeping.day_asked = Some(now);
             return Ok(false);
         }
         let mut looked_at = Vec::with_capacity(persons.len());
         for update in &persons {
             let Some(evaluated) = self.evaluate_alone(update, now) else { continue };
+            let judged = judge(update, &evaluated);
             // Who is due is looked at by the outcome, too.
-            let is_due = judge(update, &evaluated).is_due && update.due.is_none();
+            let is_due = judged.is_due && update.due.is_none();
             let cause = if evaluated.read_clock { Cause::Clock } else { Cause::Schema };
             looked_at.push(LookedAt {
                 due: is_due.then_some(cause),
                 look: self.next_look(&update.job, &evaluated, now),
                 pending: None,
+                urgent: is_urgent(update, &judged, now),
                 ..reevaluation(update)
             });
         }
+        self.urgent_may_be_due |= looked_at.iter().any(|one| one.urgent);
         match self.options.store.looked(&lease, &looked_at, now).await? {
             Fenced::Done(()) => Ok(true),
             Fenced::Stale => {
@@ -128,6 +145,7 @@ impl Worker {
         let now = self.options.clock.now();
         let persons = self.options.store.persons_after(&sweep.job, sweep.position, slice_len()).await?;
         let slice = self.slice(sweep, &persons, now);
+        self.urgent_may_be_due |= slice.looked_at.iter().any(|one| one.urgent);
         match self.options.store.walk(&lease, &slice, now).await? {
             Fenced::Done(was_stored) => self.walked(&slice, was_stored),
             Fenced::Stale => self.lose_lease(),
@@ -145,11 +163,12 @@ impl Worker {
             failed += i64::from(fails);
             touched += i64::from(is_asked_for || (judged.is_due && !fails));
             let look = self.next_look(&update.job, &evaluated, now);
+            let urgent = is_urgent(update, &judged, now);
             if is_asked_for {
-                looked_at.push(LookedAt { look, ..reevaluation(update) });
+                looked_at.push(LookedAt { look, urgent, ..reevaluation(update) });
             } else if update.due.is_none() && (judged.is_due || look != update.look) {
                 let due = judged.is_due.then_some(Cause::Schema);
-                looked_at.push(LookedAt { due, look, pending: None, ..reevaluation(update) });
+                looked_at.push(LookedAt { due, look, pending: None, urgent, ..reevaluation(update) });
             }
         }
         let walked = i64::try_from(persons.len()).unwrap_or(i64::MAX);

@@ -429,6 +429,34 @@ fn a_move_that_was_made_is_remembered() {
     assert!(batch.persons[0].person.pending.moved && batch.persons[0].due.is_some());
 }
 
+/// semantics: swap. A name that an attempt without a good end wrote may be one that stepped aside: it is no longer
+/// known, so that the next attempt writes it again.
+#[test]
+fn a_unique_value_of_a_broken_run_is_written_again() {
+    let check = |name: &str, action: Action, failed: Option<Code>, result: Conclusion, expected: bool| {
+        let mut update = PersonUpdate { due: Some(NOW), ..person(2) };
+        update.person.link = Some(Link { guid: GUID, confirmed: true, invocation_id: None, usn_changed: None });
+        let known = ["cn", "samaccountname", "userprincipalname", "title"];
+        let attributes = known.map(|name| (name.to_owned(), vec!["was".to_owned()])).into();
+        update.person.confirmed = Some(Confirmed { attributes, ..Confirmed::default() });
+        let written =
+            PropertyChange { name: name.to_owned(), old: vec!["was".to_owned()], new: vec!["aside".to_owned()] };
+        let made = AppliedChange { properties: vec![written], ..change(1, action, failed.map(failure)) };
+        let case = format!("{name} {action:?} {failed:?} {result:?}");
+        let batch = record(update, Vec::new(), Vec::new(), &Outcome { changes: vec![made], ..outcome(2, result) });
+        let now = &batch.persons[0].person.confirmed.as_ref().unwrap().attributes;
+        assert_eq!(now.get(&name.to_lowercase()).map(Vec::len), expected.then_some(1), "{case}");
+    };
+    let busy = || Conclusion::Failed(failure(Code::DirectoryBusy));
+    for name in ["cn", "sAMAccountName", "userPrincipalName"] {
+        check(name, Action::Update, None, Conclusion::Interrupted, false);
+        check(name, Action::Update, None, busy(), false);
+        check(name, Action::Update, Some(Code::DirectoryBusy), busy(), true);
+        check(name, Action::Create, None, Conclusion::Interrupted, true);
+    }
+    check("title", Action::Update, None, busy(), true);
+}
+
 #[test]
 fn what_comes_from_the_future_is_not_fresh() {
     for (age_ms, expected) in [(-3_600_000, false), (-1, false), (0, true), (399, true), (400, false)] {

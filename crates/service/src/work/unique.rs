@@ -2,12 +2,14 @@
 
 use rollcall_engine::evaluate::Evaluation;
 use rollcall_model::ids::{Epoch, PersonId};
+use rollcall_model::killpoint::KillPoint;
 use rollcall_model::{Timestamp, limits};
 use rollcall_store::{DuePerson, Error, Fenced, Wanted};
 use rollcall_wire::link::{Reservation, ToAgent, Want};
 
 use super::domain::Worker;
 use super::session::SessionId;
+use crate::fault;
 
 /// Candidates of one person and attribute that are looked up first. Where all are taken, further ones are.
 const FIRST_LOOK: usize = 16;
@@ -104,7 +106,10 @@ impl Worker {
                 seen: want.taken,
             })
             .collect();
-        let Fenced::Done(given) = self.options.store.reserve(&lease, &wanted, self.options.clock.now()).await? else {
+        fault::reached(KillPoint::BeforeReserveCommit);
+        let answered = self.options.store.reserve(&lease, &wanted, self.options.clock.now()).await?;
+        fault::reached(KillPoint::AfterReserveCommit);
+        let Fenced::Done(given) = answered else {
             self.lose_lease();
             return Ok(());
         };

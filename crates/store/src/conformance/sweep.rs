@@ -1,12 +1,14 @@
 //! Walks over a job's persons, and looks of a day.
 
+use std::collections::BTreeMap;
+
 use rollcall_model::config::{InitialPassword, JobConfig, OnScopeExit};
 use rollcall_model::ids::{JobId, TenantId, Version};
 use rollcall_model::operation::Method;
 use rollcall_model::person::Pending;
 
 use super::world::{START, World, config, names};
-use crate::{Cause, Fenced, Lease, LookedAt, PersonUpdate, RecordBatch, Slice, Store, Sweep, SweepState};
+use crate::{Cause, Fenced, Lease, LookedAt, MergeBatch, PersonUpdate, RecordBatch, Slice, Store, Sweep, SweepState};
 
 /// Persons at rest, in the order of their names.
 async fn at_rest(store: &dyn Store, world: &World, n: usize) -> Vec<PersonUpdate> {
@@ -25,7 +27,7 @@ async fn begin(store: &dyn Store, world: &World) -> Sweep {
 }
 
 fn looked_at(update: &PersonUpdate, due: Option<Cause>) -> LookedAt {
-    LookedAt { person: update.person.id, version: update.person.version, due, pending: None, look: None }
+    LookedAt { person: update.person.id, version: update.person.version, due, pending: None, look: None, urgent: false }
 }
 
 /// Up to two persons behind where the walk stands, the first of them to be due.
@@ -112,6 +114,36 @@ pub(super) async fn a_walk_that_was_paused_or_begun_again_drops_the_slice(store:
     assert!(!unknown, "another tenant's job");
 }
 
+/// What was asked for is not forgotten because the mappings change meanwhile.
+pub(super) async fn a_save_takes_in_the_walk_that_is_under_way(store: &dyn Store) {
+    use SweepState::{Cancelled, Paused, Running};
+    let world = World::new(store, 1).await;
+    at_rest(store, &world, 3).await;
+    let set = async |state| store.set_sweep_state(world.tenant, &world.job, state, &world.audit("x")).await.unwrap();
+    let check = async |at: i64, asked: Cause, state: SweepState, expected: (Cause, SweepState)| {
+        set(Cancelled).await;
+        assert!(store.begin_sweep(world.tenant, &world.job, asked, &world.audit("x")).await.unwrap());
+        let first = slice(store, sweep(store, &world).await).await;
+        assert_eq!(store.walk(&world.lease, &first, START).await.unwrap(), Fenced::Done(true));
+        if state != Running {
+            assert!(set(state).await);
+        }
+        let saved = JobConfig { container: Some(format!("OU={at}")), ..config() };
+        store.set_job_config(world.tenant, &world.job, &saved, &world.audit("x")).await.unwrap().unwrap();
+        let now = sweep(store, &world).await;
+        assert_eq!((now.cause, now.state), expected, "{asked:?} {state:?}");
+        assert_eq!((now.position, now.walked, now.schema_version), (0, 0, at + 1), "{asked:?} {state:?}");
+        assert!(store.begin_sweep(world.tenant, &world.job, Cause::Schema, &world.audit("x")).await.unwrap());
+        let now = sweep(store, &world).await;
+        assert_eq!((now.cause, now.state), (expected.0, Running), "asked for by name: {asked:?} {state:?}");
+    };
+    check(1, Cause::Schema, Running, (Cause::Schema, Running)).await;
+    check(2, Cause::Reevaluation, Running, (Cause::Reevaluation, Running)).await;
+    check(3, Cause::Schema, Paused, (Cause::Schema, Paused)).await;
+    check(4, Cause::Reevaluation, Paused, (Cause::Reevaluation, Paused)).await;
+    check(5, Cause::Reevaluation, Cancelled, (Cause::Schema, Running)).await;
+}
+
 pub(super) async fn looks_make_due_whom_the_day_changes(store: &dyn Store) {
     let world = World::new(store, 1).await;
     let persons = at_rest(store, &world, 4).await;
@@ -181,6 +213,48 @@ pub(super) async fn a_reevaluation_outlives_what_is_under_way(store: &dyn Store)
     let stored = store.person(&world.job, "a").await.unwrap().unwrap();
     assert_eq!((stored.person.version, stored.person.pending), (Version(2), pending));
     assert_eq!((stored.due, stored.cause, stored.quiet), (Some(START), None, None), "they keep their turn");
+}
+
+/// semantics: may-write
+pub(super) async fn a_reevaluation_is_not_lost_beside_a_merge(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let read = at_rest(store, &world, 1).await.remove(0);
+    let pending = Pending { reevaluate: true, ..Pending::default() };
+    let wanted = LookedAt { pending: Some(pending), ..looked_at(&read, Some(Cause::Reevaluation)) };
+    assert!(store.reevaluate(world.tenant, &wanted, &world.audit("x")).await.unwrap());
+    let asked_for = store.person(&world.job, "p000").await.unwrap().unwrap();
+    // Two operations of one batch raise the version past the one that the request left.
+    let merge = async |from: &PersonUpdate| {
+        let mut merged = from.clone();
+        merged.person.version = Version(from.person.version.0 + 2);
+        let made_from = BTreeMap::from([(from.person.id, from.person.version)]);
+        let new = world.person("new");
+        let batch = MergeBatch { persons: vec![merged, new], made_from, ..MergeBatch::default() };
+        store.merge(&world.lease, &batch).await
+    };
+    assert!(merge(&read).await.is_err());
+    assert_eq!(store.person(&world.job, "p000").await.unwrap().unwrap(), asked_for);
+    assert_eq!(store.person(&world.job, "new").await.unwrap(), None, "all or nothing");
+    assert_eq!(merge(&asked_for).await.unwrap(), Fenced::Done(()));
+    assert!(store.person(&world.job, "p000").await.unwrap().unwrap().person.pending.reevaluate);
+}
+
+/// semantics: clock, disable
+pub(super) async fn who_must_be_disabled_today_comes_first(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let persons = at_rest(store, &world, 2).await;
+    let background = PersonUpdate { cause: Some(Cause::Schema), ..world.person("p002") };
+    world.merge(store, &[background.clone(), world.person("sent")]).await;
+    let leaves = |update, due| LookedAt { urgent: true, ..looked_at(update, due) };
+    let all = [
+        looked_at(&persons[0], Some(Cause::Clock)),
+        leaves(&persons[1], Some(Cause::Clock)),
+        leaves(&background, None),
+    ];
+    assert_eq!(store.looked(&world.lease, &all, START).await.unwrap(), Fenced::Done(()));
+    let due = store.due_persons(std::slice::from_ref(&world.job), START.plus_ms(99), 100).await.unwrap();
+    let seen: Vec<_> = due.iter().map(|due| (due.person.external_id.as_str(), due.urgent)).collect();
+    assert_eq!(seen, [("p001", true), ("p002", true), ("sent", false), ("p000", false)]);
 }
 
 pub(super) async fn statements_do_not_grow_with_the_slice(store: &dyn Store) {

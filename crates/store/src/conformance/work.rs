@@ -83,7 +83,7 @@ pub(super) async fn a_merge_of_an_older_version_is_refused(store: &dyn Store) {
     let batch = MergeBatch {
         persons: vec![new, late],
         operations: vec![finished(row, OperationState::Working)],
-        log: Vec::new(),
+        ..MergeBatch::default()
     };
     assert!(store.merge(&world.lease, &batch).await.is_err(), "made from a version that is no longer the newest");
     assert_eq!(store.person(&world.job, "a").await.unwrap(), Some(person));
@@ -233,7 +233,7 @@ async fn statements_of(store: &dyn Store, world: &World, n: usize) -> Vec<(&'sta
     count("read");
     let persons: Vec<_> = names.iter().map(|name| world.person(name)).collect();
     let mut operations: Vec<_> = waiting.iter().map(|row| finished(row.row, OperationState::Working)).collect();
-    let batch = MergeBatch { persons: persons.clone(), operations: operations.clone(), log: Vec::new() };
+    let batch = MergeBatch { persons: persons.clone(), operations: operations.clone(), ..MergeBatch::default() };
     assert_eq!(store.merge(&world.lease, &batch).await.unwrap(), Fenced::Done(()));
     count("merge");
     store.due_persons(&jobs, START, 1_000).await.unwrap();

@@ -221,7 +221,7 @@ impl World {
                 ..finished(operation.row, OperationState::Working)
             })
             .collect();
-        let batch = MergeBatch { persons: persons.to_vec(), operations, log: Vec::new() };
+        let batch = MergeBatch { persons: persons.to_vec(), operations, ..MergeBatch::default() };
         assert_eq!(store.merge(&self.lease, &batch).await.unwrap(), Fenced::Done(()));
         (upload.id, waiting.iter().map(|operation| operation.row).collect())
     }

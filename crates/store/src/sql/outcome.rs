@@ -67,7 +67,7 @@ pub(super) async fn merge(db: &Db, lease: &Lease, batch: &MergeBatch) -> Result<
     let Some(tenant) = held(&mut tx, lease).await? else { return Ok(Fenced::Stale) };
     if !batch.persons.is_empty() {
         lock_persons(&mut tx, batch.persons.iter().map(|update| update.person.id), "[]").await?;
-        merge_persons(&mut tx, tenant, &batch.persons).await?;
+        merge_persons(&mut tx, tenant, batch).await?;
     }
     let mut sums = Sums::default();
     write_log(&mut tx, lease.tenant, &batch.log, &mut sums).await?;
@@ -81,8 +81,9 @@ pub(super) async fn merge(db: &Db, lease: &Lease, batch: &MergeBatch) -> Result<
 /// outcomes and claims, which may have come since this merge read them.
 ///
 /// `tenant + 0`: a condition on the row, not a reason to begin with all jobs of the tenant.
-async fn merge_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonUpdate]) -> Result<(), Error> {
-    let (rows, longs) = PersonJson::batch(persons)?;
+async fn merge_persons(tx: &mut Transaction<'_>, tenant: i64, batch: &MergeBatch) -> Result<(), Error> {
+    let persons = &batch.persons;
+    let (rows, longs) = PersonJson::batch(persons, &batch.made_from)?;
     let stored = tx
         .run(
             sql!("insert into person (tenant, uuid, job, folded, external_id, version, due, lane, attempts, last_code, \
@@ -94,8 +95,9 @@ async fn merge_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonU
                   (rows 1, longs 3: job text, uuid blob, folded text, external_id text, version int, due int, lane int,
                       attempts int, last_code int, link_guid blob, link_confirmed int, link_controller text,
                       link_usn int, record long, pending long, confirmed long, refused long, data blob,
-                      display_name text, cause int)
-                  " r join job j on j.name = r.job and j.tenant + 0 = $2 where true \
+                      display_name text, cause int, made_from int)
+                  " r join job j on j.name = r.job and j.tenant + 0 = $2 where r.made_from is null \
+                      or r.made_from = (select p.version from person p where p.uuid = r.uuid) \
                   on conflict (uuid) do update set external_id = excluded.external_id, version = excluded.version, \
                       due = excluded.due, lane = excluded.lane, attempts = excluded.attempts, \
                       last_code = excluded.last_code, record = excluded.record, pending = excluded.pending, \
@@ -159,7 +161,7 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
 /// merge's. Where the link was broken since, the outcome does not bring it back. An account that another person of the
 /// job has is not linked again. Quiet is only who was left so by the whole of the outcome.
 async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonUpdate]) -> Result<(), Error> {
-    let (rows, longs) = PersonJson::batch(persons)?;
+    let (rows, longs) = PersonJson::batch(persons, &BTreeMap::new())?;
     tx.run(
         sql!("update person set \
                   external_id = case when r.newest = 1 then r.external_id else person.external_id end, \

@@ -41,6 +41,7 @@ pub(super) struct PersonJson<'a> {
     display_name: Option<String>,
     look: Option<i64>,
     cause: Option<i16>,
+    made_from: Option<i64>,
 }
 
 impl<'a> PersonJson<'a> {
@@ -71,13 +72,23 @@ impl<'a> PersonJson<'a> {
             display_name: update.display_name.as_deref().map(shown),
             look: update.look.map(|look| look.0),
             cause: update.cause.map(Cause::number),
+            made_from: None,
         })
     }
 
     /// The batch as one text, and its long texts. A GUID that two persons of a job claim stays with the first.
-    pub(super) fn batch(updates: &'a [PersonUpdate]) -> Result<(String, Longs), Error> {
+    pub(super) fn batch(
+        updates: &'a [PersonUpdate],
+        made_from: &BTreeMap<PersonId, Version>,
+    ) -> Result<(String, Longs), Error> {
         let mut longs = Longs::default();
-        let mut rows = updates.iter().map(|update| Self::new(update, &mut longs)).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = updates
+            .iter()
+            .map(|update| {
+                let made_from = made_from.get(&update.person.id).map(|version| version.0);
+                Ok(Self { made_from, ..Self::new(update, &mut longs)? })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
         let mut taken = std::collections::HashSet::new();
         for row in &mut rows {
             if let Some(guid) = &row.link_guid

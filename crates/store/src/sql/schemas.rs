@@ -128,7 +128,7 @@ impl Schemas for SqlStore {
                 unstage(&mut tx, number, audit.at).await?;
             }
             if sweep::can_matter(&before, schema.config) {
-                sweep::begin(&mut tx, number, Cause::Schema, audit.at).await?;
+                sweep::begin(&mut tx, number, Cause::Schema, sweep::Asked::ByASave, audit.at).await?;
             }
         }
         write_audit(&mut tx, tenant, audit).await?;

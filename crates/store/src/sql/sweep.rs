@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::batch::{Longs, Place, batch, hex, texts};
 use super::identity::write_audit;
+use super::intake::URGENT;
 use super::jobs::raise_version;
 use super::outcome::{held, lock_persons};
 use super::person::read_person;
@@ -33,6 +34,13 @@ fn read_sweep(row: &Row) -> Result<Sweep, Error> {
     })
 }
 
+/// Who wants a walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    ByName,
+    ByASave,
+}
+
 /// Whether a change of a job's configuration can change what is wanted of anybody. What is done at creation only, and
 /// what holds work back, cannot.
 pub(super) fn can_matter(before: &JobConfig, after: &JobConfig) -> bool {
@@ -47,7 +55,16 @@ pub(super) fn can_matter(before: &JobConfig, after: &JobConfig) -> bool {
 }
 
 /// Begins a walk with the mappings that the job has within this transaction.
-pub(super) async fn begin(tx: &mut Transaction<'_>, job: i64, cause: Cause, now: Timestamp) -> Result<(), Error> {
+///
+/// One that was under way is taken in: where it writes everything, so does the new one; and a change of the mappings
+/// does not wake what an administrator has paused. Who asks for a walk by name means it to go.
+pub(super) async fn begin(
+    tx: &mut Transaction<'_>,
+    job: i64,
+    cause: Cause,
+    asked: Asked,
+    now: Timestamp,
+) -> Result<(), Error> {
     tx.run(
         sql!(
             "insert into sweep (job, tenant, cause, schema_version, state, position, walked, touched, failed, total, \
@@ -55,11 +72,23 @@ pub(super) async fn begin(tx: &mut Transaction<'_>, job: i64, cause: Cause, now:
               select j.id, j.tenant, $2, j.schema_version, \
                   case when exists (select 1 from person p where p.job = j.id) then $3 else $5 end, 0, 0, 0, 0, \
                   (select count(*) from person p where p.job = j.id), $4, $4 from job j where j.id = $1 \
-              on conflict (job) do update set cause = excluded.cause, schema_version = excluded.schema_version, \
-                  state = excluded.state, position = 0, walked = 0, touched = 0, failed = 0, total = excluded.total, \
+              on conflict (job) do update set schema_version = excluded.schema_version, \
+                  cause = case when sweep.state in ($3, $6) and sweep.cause = $7 then sweep.cause \
+                      else excluded.cause end, \
+                  state = case when sweep.state = $6 and excluded.state = $3 and $8 = 1 then sweep.state \
+                      else excluded.state end, position = 0, walked = 0, touched = 0, failed = 0, total = excluded.total, \
                   started = excluded.started, changed = excluded.changed"
         ),
-        args![job, cause.number(), SweepState::Running.number(), now, SweepState::Done.number()],
+        args![
+            job,
+            cause.number(),
+            SweepState::Running.number(),
+            now,
+            SweepState::Done.number(),
+            SweepState::Paused.number(),
+            Cause::Reevaluation.number(),
+            i64::from(asked == Asked::ByASave),
+        ],
     )
     .await
     .map(|_| ())
@@ -71,6 +100,7 @@ struct LookedAtJson {
     version: i64,
     cause: Option<i16>,
     look: Option<i64>,
+    lane: i64,
     pending: Option<Place>,
 }
 
@@ -89,6 +119,7 @@ async fn store(tx: &mut Transaction<'_>, tenant: i64, looked_at: &[LookedAt], no
                 version: one.version.0,
                 cause: one.due.map(Cause::number),
                 look: one.look.map(|look| look.0),
+                lane: if one.urgent { URGENT } else { BACKGROUND },
                 pending: one.pending.as_ref().map(|pending| longs.push(pending)).transpose()?,
             })
         })
@@ -96,17 +127,17 @@ async fn store(tx: &mut Transaction<'_>, tenant: i64, looked_at: &[LookedAt], no
     tx.run(
         sql!("update person set look = r.look, \
                       cause = case when r.wakes = 1 then r.cause else person.cause end, \
-                      lane = case when r.wakes = 1 then $4 else person.lane end, \
+                      lane = case when r.wakes = 1 or r.lane = $4 then r.lane else person.lane end, \
                       due = case when r.wakes = 1 or r.pending is not null then $3 else person.due end, \
                       quiet = case when r.wakes = 1 or r.pending is not null then null else person.quiet end, \
                       version = case when r.pending is not null then person.version + 1 else person.version end, \
                       pending = coalesce(r.pending, person.pending) \
-                  from (select p.id as number, x.cause, x.look, x.pending, \
+                  from (select p.id as number, x.cause, x.look, x.lane, x.pending, \
                             case when x.cause is not null and p.due is null then 1 else 0 end as wakes from "
-                  (rows 1, longs 5: person blob, version int, cause int, look int, pending long)
+                  (rows 1, longs 5: person blob, version int, cause int, look int, lane int, pending long)
                   " x join person p on p.uuid = x.person and p.tenant = $2 and p.version = x.version) r \
                   where person.id = r.number"),
-        args![batch(&rows)?, tenant, now, BACKGROUND, longs],
+        args![batch(&rows)?, tenant, now, URGENT, longs],
     )
     .await
 }
@@ -125,7 +156,7 @@ impl Sweeps for SqlStore {
         let mut tx = self.db.begin("beginning a walk over persons").await?;
         let sql = sql!("select j.id from job j join tenant t on t.id = j.tenant where t.uuid = $1 and j.name = $2");
         let Some(row) = tx.row(sql, args![tenant.0, job.as_str()]).await? else { return Ok(false) };
-        begin(&mut tx, row.int("id")?, cause, audit.at).await?;
+        begin(&mut tx, row.int("id")?, cause, Asked::ByName, audit.at).await?;
         raise_version(&mut tx).await?;
         write_audit(&mut tx, tenant, audit).await?;
         tx.commit().await?;

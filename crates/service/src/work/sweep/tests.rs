@@ -12,7 +12,7 @@ use rollcall_model::plan::Action;
 use rollcall_model::{Clock, Code, SourceName};
 use rollcall_store::conformance::World;
 use rollcall_store::{Agent, Audit, LogOrder, LogQuery, LogRow, Store};
-use rollcall_wire::link::{Capability, Controller, FromAgent, ToAgent};
+use rollcall_wire::link::{Capability, Controller, FromAgent, Lane, ToAgent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -354,6 +354,33 @@ async fn the_day_enables_and_disables() {
     bench.save(&config(&[])).await;
     bench.work().await;
     assert_eq!(bench.look("p0").await, None, "nothing reads the clock any more");
+}
+
+/// semantics: clock, disable. Hundreds of others who wait hold no leaver up.
+#[tokio::test]
+async fn who_leaves_today_overtakes_all_who_wait() {
+    let mut bench = Bench::new("2026-03-10T12:00:00Z", &config(&[dated()])).await;
+    let record = |last: &str| json!({ "title": "Buyer", "active": true, "hireDate": "2026-01-01", "endDate": last });
+    bench.sent("leaver", record("2026-03-20")).await;
+    bench.sent("joiner", json!({ "active": true, "hireDate": "2026-03-21", "endDate": "2999-01-01" })).await;
+    assert_eq!(bench.work().await.len(), 2);
+    bench.set("2026-03-21T00:00:00Z");
+    let others = limits::SWEEP_WAITING_PERSONS_MAX + limits::WORK_BATCH_PERSONS_MAX;
+    for n in 0..others {
+        bench.sent(&format!("p{n}"), record("2999-01-01")).await;
+    }
+    let mut urgent = Vec::new();
+    for _ in 0..8 {
+        bench.pass_ms(limits::DAY_LOOK_MS);
+        bench.worker.advance().await.unwrap();
+        while let Ok(frame) = bench.frames.try_recv() {
+            if let ToAgent::Work { items, lane: Lane::Urgent, .. } = frame {
+                urgent.extend(items.into_iter().map(|item| (item.external_id, item.account)));
+            }
+        }
+    }
+    // Nobody answered: the others' credit is used up, and the joiner waits behind them.
+    assert_eq!(urgent, [("leaver".to_owned(), DesiredAccount::Disabled)]);
 }
 
 /// semantics: scope, enable
