@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::lab::{Lab, Options, wait_until_dead};
 use super::person::{ENTERPRISE, partial, person, value};
+use super::unique::number_names;
 
 /// A step that is not reached within this time after the upload fails the test.
 const HIT_S_MAX: u64 = 20;
@@ -55,6 +56,8 @@ async fn six_points(store: &'static str) -> anyhow::Result<()> {
 
 async fn kill_at_each(directory: &'static str, store: &'static str, points: &[(KillPoint, u32)]) -> anyhow::Result<()> {
     let mut lab = Lab::up(Options { directory, store, agents: 1 }).await?;
+    // Every create reserves its name.
+    number_names(&lab).await?;
     // Who is there before: one to update and one to disable for each point, and accounts that nobody has linked.
     let known = |at: usize| [person(&id(at, "update")), person(&id(at, "disable"))];
     for chunk in (0..points.len()).flat_map(known).collect::<Vec<_>>().chunks(50) {

@@ -70,7 +70,7 @@ fn john_smith(id: &str) -> Value {
 }
 
 /// The account's name is the person's, numbered where it is taken.
-async fn number_names(lab: &Lab) -> anyhow::Result<()> {
+pub(crate) async fn number_names(lab: &Lab) -> anyhow::Result<()> {
     lab.api
         .change_schema(|schema| {
             let rows = schema["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"].as_array_mut();
