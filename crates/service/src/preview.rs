@@ -21,6 +21,7 @@ use rollcall_wire::link::Planned;
 use rollcall_wire::rollcall::PreviewAnswer;
 
 use crate::work::{Asker, NoAnswer};
+use names::Offered;
 pub(crate) use names::Taken;
 pub(crate) use show::Shown;
 pub(crate) use subjects::{Subject, of_operations, of_persons, page};
@@ -73,8 +74,28 @@ impl Preview<'_> {
         mut taken: Taken,
         shown: Shown,
     ) -> Result<PreviewAnswer, Trouble> {
-        let mut stages = self.evaluate(&subjects).await?;
-        self.drop_taken(&mut stages, &taken).await?;
+        let mut offered = Offered::default();
+        let mut stages = self.evaluate(&subjects, &taken, &mut offered).await?;
+        self.plan(&mut stages).await?;
+        let mut at = 0;
+        while at < stages.len() {
+            if !names::wants_more(&stages[at], &taken, &offered) {
+                taken.settle(&mut stages[at..=at]);
+                at += 1;
+                continue;
+            }
+            // Whoever is in the same case is asked about at once.
+            let again: Vec<usize> =
+                (at..stages.len()).filter(|at| names::wants_more(&stages[*at], &taken, &offered)).collect();
+            self.offer_more(&subjects, &mut stages, &again, &taken, &mut offered).await?;
+        }
+        self.refuse_claims(&mut stages).await?;
+        names::managers(&mut stages);
+        Ok(show::answer(self.config, &subjects, &stages, taken, shown))
+    }
+
+    /// Has the agent plan what is desired.
+    async fn plan(&self, stages: &mut [Stage]) -> Result<(), Trouble> {
         let desired: Vec<DesiredState> = stages
             .iter()
             .filter_map(|stage| match stage {
@@ -83,21 +104,42 @@ impl Preview<'_> {
             })
             .collect();
         let mut planned = self.ask(desired).await?;
-        for stage in &mut stages {
+        for stage in stages {
             if let Stage::Desired(desired) = stage
                 && let Some(plan) = planned.remove(&desired.person)
             {
                 *stage = Stage::Planned(std::mem::replace(desired, Box::new(blank(desired))), Box::new(plan));
             }
         }
-        self.refuse_claims(&mut stages).await?;
-        taken.settle(&mut stages);
-        names::managers(&mut stages);
-        Ok(show::answer(self.config, &subjects, &stages, taken, shown))
+        Ok(())
+    }
+
+    /// All candidates that these were told are somebody's: they are told the following ones. A person's candidates are
+    /// made anew, for those of everybody would be too many to keep.
+    async fn offer_more(
+        &self,
+        subjects: &[Subject],
+        stages: &mut [Stage],
+        again: &[usize],
+        taken: &Taken,
+        offered: &mut Offered,
+    ) -> Result<(), Trouble> {
+        let persons: Vec<&Person> = again.iter().filter_map(|at| subjects[*at].person()).collect();
+        let links = self.manager_links(&persons).await?;
+        for some in again.chunks(limits::BATCH_PERSONS_MAX) {
+            let mut anew: Vec<Stage> =
+                some.iter().filter_map(|at| subjects[*at].person()).map(|person| self.one(person, &links)).collect();
+            self.offer(&mut anew, taken, offered).await?;
+            self.plan(&mut anew).await?;
+            for (at, stage) in some.iter().zip(anew) {
+                stages[*at] = stage;
+            }
+        }
+        Ok(())
     }
 
     /// Who rests and whose account is as it was is unchanged; the others are evaluated.
-    async fn evaluate(&self, subjects: &[Subject]) -> Result<Vec<Stage>, Error> {
+    async fn evaluate(&self, subjects: &[Subject], taken: &Taken, offered: &mut Offered) -> Result<Vec<Stage>, Error> {
         let resting = |subject: &Subject| subject.resting.filter(|_| self.mappings == Mappings::Own);
         let asked: Vec<ObjectGuid> = subjects.iter().filter_map(resting).map(|(guid, _)| guid).collect();
         let mut numbers: HashMap<ObjectGuid, i64> = HashMap::new();
@@ -108,14 +150,19 @@ impl Preview<'_> {
         let others: Vec<&Person> =
             subjects.iter().filter(|subject| !stands(subject)).filter_map(|subject| subject.person()).collect();
         let links = self.manager_links(&others).await?;
-        Ok(subjects
-            .iter()
-            .map(|subject| match subject.person() {
-                Some(_) if stands(subject) => Stage::Unchanged,
-                Some(person) => self.one(person, &links),
-                None => Stage::Failed(subject.failure(), vec![]),
-            })
-            .collect())
+        let stage = |subject: &Subject| match subject.person() {
+            Some(_) if stands(subject) => Stage::Unchanged,
+            Some(person) => self.one(person, &links),
+            None => Stage::Failed(subject.failure(), vec![]),
+        };
+        let mut stages = Vec::with_capacity(subjects.len());
+        // Few at a time: one person may have thousands of candidates, of which few are kept.
+        for some in subjects.chunks(limits::BATCH_PERSONS_MAX) {
+            let mut evaluated: Vec<Stage> = some.iter().map(stage).collect();
+            self.offer(&mut evaluated, taken, offered).await?;
+            stages.append(&mut evaluated);
+        }
+        Ok(stages)
     }
 
     fn one(&self, person: &Person, links: &HashMap<String, ObjectGuid>) -> Stage {

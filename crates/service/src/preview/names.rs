@@ -13,6 +13,7 @@ use rollcall_store::Error;
 use rollcall_wire::link::{Planned, PlannedWrite};
 
 use super::{Preview, Stage, fail};
+use crate::work::{Offer, narrow};
 
 /// How a container's name is called in the lists of [`Taken`].
 const NAME: &str = "dn";
@@ -53,7 +54,7 @@ impl Taken {
             if planned.writes.first().is_none_or(|write| write.action != Action::Create) {
                 continue;
             }
-            let mut chosen_here = HashSet::new();
+            let mut chosen_here: HashMap<String, String> = HashMap::new();
             for free in std::mem::take(&mut planned.free) {
                 let chosen = free.candidates.iter().find(|value| !self.holds(&free.name, value));
                 let Some(chosen) = chosen else {
@@ -63,19 +64,23 @@ impl Taken {
                     break;
                 };
                 give(planned, &free.name, chosen);
-                chosen_here.insert(fold(&free.name));
+                chosen_here.insert(fold(&free.name), chosen.clone());
             }
             self.settle_fixed(&reconcile::fallback_cn(desired), &chosen_here, planned);
+            // As the store would hold them reserved, of whatever attribute they are.
+            for (name, value) in &chosen_here {
+                self.take(name, value);
+            }
         }
     }
 
     /// Values that the mappings fix: somebody before may have them.
-    fn settle_fixed(&mut self, fallback: &str, chosen: &HashSet<String>, planned: &mut Planned) {
+    fn settle_fixed(&mut self, fallback: &str, chosen: &HashMap<String, String>, planned: &mut Planned) {
         let Some(create) = planned.writes.first() else { return };
         for name in UNIQUE {
             let value = value_of(create, name).map(str::to_owned);
             let Some(value) = value else { continue };
-            if !chosen.contains(&fold(name)) && self.holds(name, &value) {
+            if !chosen.contains_key(&fold(name)) && self.holds(name, &value) {
                 let reason =
                     format!("the {name} goes to somebody before in this preview; change the value or its mapping");
                 fail(planned, Failure::new(Code::EntryConflict, Some(name), reason));
@@ -122,9 +127,56 @@ fn give(planned: &mut Planned, attribute: &str, value: &str) {
     }
 }
 
+/// How many of a person's candidates for an attribute were passed over or told to the agent, where there are more.
+#[derive(Debug, Default)]
+pub(super) struct Offered(HashMap<(PersonId, String), usize>);
+
+/// Whether all candidates of one attribute that the agent was told are somebody's, and there are more.
+pub(super) fn wants_more(stage: &Stage, taken: &Taken, offered: &Offered) -> bool {
+    let Stage::Planned(desired, planned) = stage else { return false };
+    let is_open = match &planned.result {
+        Conclusion::Failed(failure) => failure.code == Code::NoUniqueValueLeft,
+        _ => true,
+    };
+    is_open
+        && planned.free.iter().any(|free| {
+            offered.0.contains_key(&(desired.person, fold(&free.name)))
+                && free.candidates.iter().all(|value| taken.holds(&free.name, value))
+        })
+}
+
 impl Preview<'_> {
+    /// Leaves the candidates that the work would tell the agent, behind those that were told before: without what the
+    /// store knows to be somebody's, and what went to somebody before.
+    pub(super) async fn offer(&self, stages: &mut [Stage], taken: &Taken, offered: &mut Offered) -> Result<(), Error> {
+        let Some(domain) = self.job.config.domain.as_deref() else { return Ok(()) };
+        let (mut offers, mut all) = (vec![], vec![]);
+        for stage in stages.iter_mut() {
+            let Stage::Desired(desired) = stage else { continue };
+            let person = desired.person;
+            for unique in &mut desired.unique {
+                let key = (person, fold(&unique.name));
+                let told = offered.0.remove(&key).unwrap_or_default().min(unique.candidates.len());
+                unique.candidates.drain(..told);
+                all.push((key, told, unique.candidates.len()));
+                offers.push(Offer::new(person, unique));
+            }
+        }
+        if offers.is_empty() {
+            return Ok(());
+        }
+        let is_given = |name: &str, value: &str| taken.holds(name, value);
+        let passed = narrow(self.store, (self.tenant, domain), &mut offers, &is_given, self.now).await?;
+        for ((key, told, count), passed) in all.into_iter().zip(passed) {
+            if let Some(passed) = passed.filter(|passed| *passed < count) {
+                offered.0.insert(key, told + passed);
+            }
+        }
+        self.drop_taken(stages, domain, taken).await
+    }
+
     /// Takes out of the candidates what the store knows to be somebody's, and what went to somebody before.
-    pub(super) async fn drop_taken(&self, stages: &mut [Stage], taken: &Taken) -> Result<(), Error> {
+    async fn drop_taken(&self, stages: &mut [Stage], domain: &str, taken: &Taken) -> Result<(), Error> {
         let mut asked: Vec<(String, String)> = vec![];
         for stage in stages.iter() {
             let Stage::Desired(desired) = stage else { continue };
@@ -134,10 +186,6 @@ impl Preview<'_> {
         }
         asked.sort_unstable();
         asked.dedup();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let Some(domain) = self.job.config.domain.as_deref() else { return Ok(()) };
         let values: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut known: HashMap<(String, String), HashSet<Option<PersonId>>> = HashMap::new();
         for found in self.store.taken_values(self.tenant, domain, &values, self.now).await? {
@@ -152,7 +200,7 @@ impl Preview<'_> {
                 unique.candidates.retain(|value| {
                     let holders = known.get(&(name.clone(), fold_taken(value)));
                     let is_anothers = holders.is_some_and(|all| all.iter().any(|holder| *holder != Some(person)));
-                    !is_anothers && (is_name(&name) || !taken.holds(&name, value))
+                    !is_anothers && !taken.holds(&name, value)
                 });
             }
         }

@@ -1,7 +1,8 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rollcall_engine::default_mapping::default_mapping;
-use rollcall_model::config::target;
+use rollcall_model::config::{Apply, Mapping, MappingSource, target};
 use rollcall_model::desired::UniqueAttribute;
 use rollcall_model::ids::JobId;
 use rollcall_model::operation::Method;
@@ -331,4 +332,44 @@ async fn stored_persons_by_name_and_by_page() {
             .0
             .is_empty()
     );
+}
+
+/// semantics: unique
+#[tokio::test]
+async fn many_namesakes_are_offered_as_many_as_the_work_offers() {
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    /// A directory that holds the first three hundred names.
+    fn numbered(desired: &DesiredState) -> Planned {
+        let mut plan = created(desired);
+        let [unique] = desired.unique.as_slice() else { panic!("{desired:?}") };
+        MOST.fetch_max(unique.candidates.len(), Ordering::Relaxed);
+        let number = |value: &String| value.trim_start_matches("ada").parse().unwrap_or(1);
+        let free = unique.candidates.iter().filter(|value| number(value) > 300).cloned().collect::<Vec<_>>();
+        match free.first() {
+            Some(first) => {
+                plan.writes[0].properties.retain(|one| one.name != target::SAM_ACCOUNT_NAME);
+                plan.writes[0].properties.push(change(target::SAM_ACCOUNT_NAME, &[], &[first]));
+            }
+            None => fail(&mut plan, Failure::new(Code::NoUniqueValueLeft, None, "none")),
+        }
+        plan.free = vec![UniqueAttribute { candidates: free, ..unique.clone() }];
+        plan
+    }
+    let mut bench = Bench::new().await;
+    bench.job.config.mappings.retain(|mapping| mapping.target != target::SAM_ACCOUNT_NAME);
+    let source = MappingSource::Expression("SelectNumberedValue(\"ada\")".to_owned());
+    let name = Mapping { apply: Apply::OnCreate, ..Mapping::new(target::SAM_ACCOUNT_NAME, source) };
+    bench.job.config.mappings.push(name);
+    let data: Vec<Value> = (1..=300).map(|n| record(&format!("E-{n}"), &format!("ada.{n}"))).collect();
+    let (asker, subjects) = (bench.asker(numbered, &[]), bench.subjects(&data).await);
+    let answer = bench.run(&asker, subjects, Taken::default(), Mappings::Own).await;
+    assert_eq!(answer.counts, [("create".to_owned(), 300)].into(), "{:?}", answer.value.last());
+    let name = |person: &PreviewPerson| {
+        let made = person.changes[0].properties.iter().find(|one| one.name == target::SAM_ACCOUNT_NAME);
+        made.unwrap().new[0].clone()
+    };
+    let names: Vec<String> = answer.value.iter().map(name).collect();
+    let expected: Vec<String> = (301..=600).map(|n| format!("ada{n}")).collect();
+    assert_eq!(names, expected);
+    assert_eq!(MOST.load(Ordering::Relaxed), limits::UNIQUE_CANDIDATES_SENT_MAX);
 }

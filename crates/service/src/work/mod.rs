@@ -35,6 +35,7 @@ use rollcall_store::Store;
 use tokio::sync::mpsc;
 
 pub(crate) use ask::{Asker, NoAnswer};
+pub(crate) use unique::{Offer, narrow};
 use domain::{Event, Worker};
 
 /// What the workers need from outside.
