@@ -16,6 +16,7 @@ pub mod operation;
 pub mod outcome;
 pub mod person;
 pub mod plan;
+pub mod refusal;
 pub mod schema;
 pub mod source;
 pub mod time;
@@ -23,6 +24,7 @@ pub mod unique;
 
 pub use code::Code;
 pub use dn::Dn;
+pub use refusal::Refusal;
 pub use source::{SourceName, fold};
 pub use time::{Clock, Random, Timestamp};
 pub use unique::fold_taken;

@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode, Uri};
 use axum::{Router, middleware};
+use rollcall_model::Refusal;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -55,13 +56,13 @@ pub(crate) fn router(state: &AppState) -> Router {
 }
 
 async fn unknown(uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "ResourceNotFound", format!("There is nothing at {}.", uri.path()))
+    ApiError::new(StatusCode::NOT_FOUND, Refusal::UnknownPath, format!("There is nothing at {}.", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "MethodNotAllowed",
+        Refusal::MethodNotAllowed,
         format!("{} does not take {method}; the header Allow names what it takes.", uri.path()),
     )
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rollcall_model::Code;
+use rollcall_model::{Code, Refusal};
 
 use super::files::Tree;
 
-/// Codes without a page, pages without a code, pages that lack the code's own words.
+/// Codes of records and of refused requests without a page, pages without a code, pages that lack the code's own words.
 pub(super) fn error_pages(root: &Path) -> Vec<String> {
     let folder = root.join("docs/errors");
     let found: BTreeSet<String> = std::fs::read_dir(&folder)
@@ -17,7 +17,8 @@ pub(super) fn error_pages(root: &Path) -> Vec<String> {
         // Pages about all of them.
         .filter(|name| !matches!(name.as_str(), "README" | "ldap-result-codes"))
         .collect();
-    let wanted: BTreeSet<String> = Code::ALL.iter().map(ToString::to_string).collect();
+    let records = Code::ALL.iter().map(ToString::to_string);
+    let wanted: BTreeSet<String> = records.chain(Refusal::ALL.iter().map(ToString::to_string)).collect();
     let mut out: Vec<String> =
         wanted.difference(&found).map(|name| format!("docs/errors/{name}.md is missing")).collect();
     out.extend(found.difference(&wanted).map(|name| format!("docs/errors/{name}.md is the page of no code")));

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use rollcall_model::Refusal;
 use rollcall_model::ids::{AppId, ServicePrincipalId, TenantId};
 use rollcall_store::Application;
 
@@ -88,7 +89,7 @@ fn authorize(state: &AppState, access: Access, headers: &HeaderMap) -> Result<Op
             )
             .into(),
         ),
-        ..ApiError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+        ..ApiError::new(StatusCode::UNAUTHORIZED, Refusal::InvalidAuthenticationToken, message)
     };
     let header = headers.get(header::AUTHORIZATION).ok_or_else(|| refused("Access token is empty."))?;
     let token = header

@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use base64::Engine as _;
 use rollcall_model::ids::AgentId;
-use rollcall_model::limits;
+use rollcall_model::{Refusal, limits};
 use rollcall_store::{Agent, Audit, Draining, LeaseHolder, NewEnrolment};
 use rollcall_wire::link::{EnrollRequest, EnrollResponse};
 use rollcall_wire::rollcall::{AgentInfo, AgentList, EnrolmentToken, EnrolmentTokenRequest};
@@ -90,7 +90,7 @@ pub(crate) async fn enroll(
     let domain = state.store.enroll(&digest, &agent, &audit).await?.ok_or_else(|| {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
-            "InvalidEnrolmentToken",
+            Refusal::InvalidEnrolmentToken,
             "The enrolment token is unknown, used or expired: make a new one with `rollcall agent token`.",
         )
         .at("/token")

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rollcall_model::Timestamp;
+use rollcall_model::{Refusal, Timestamp};
 use rollcall_wire::graph::{ErrorBody, ErrorDetail, ErrorEnvelope, InnerError};
 use rollcall_wire::scim::ScimError;
 
@@ -14,7 +14,7 @@ use crate::moment;
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: Refusal,
     pub(crate) message: String,
     /// JSON pointer, or name of a header or parameter.
     pub(crate) target: Option<String>,
@@ -26,7 +26,7 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: Refusal, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -44,33 +44,33 @@ impl ApiError {
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+        Self::new(StatusCode::BAD_REQUEST, Refusal::BadRequest, message)
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
+        Self::new(StatusCode::NOT_FOUND, Refusal::ResourceNotFound, message)
     }
 
     pub(crate) fn unknown_job(job: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "JobNotFound",
+            Refusal::JobNotFound,
             format!("Job '{job}' does not exist under this service principal."),
         )
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", message)
+        Self::new(StatusCode::FORBIDDEN, Refusal::RequestDenied, message)
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "Conflict", message)
+        Self::new(StatusCode::CONFLICT, Refusal::Conflict, message)
     }
 
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
+            Refusal::RequestEntityTooLarge,
             format!("The body is larger than {bytes_max} bytes: send it in several requests."),
         )
     }
@@ -78,7 +78,7 @@ impl ApiError {
     pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalServerError",
+            Refusal::InternalServerError,
             "Something unexpected happened on our side; the service's log has it under this request-id.",
         )
     }
@@ -91,7 +91,7 @@ impl ApiError {
     /// The body in Graph's shape.
     pub(crate) fn body(&self, ids: &RequestIds, now: Timestamp) -> ErrorEnvelope {
         let details = self.target.iter().map(|target| ErrorDetail {
-            code: self.code.to_owned(),
+            code: self.code.to_string(),
             message: self.message.clone(),
             target: target.clone(),
             hint: None,
@@ -100,7 +100,7 @@ impl ApiError {
         let details = if self.details.is_empty() { details.collect() } else { self.details.clone() };
         ErrorEnvelope {
             error: ErrorBody {
-                code: self.code.to_owned(),
+                code: self.code.to_string(),
                 message: self.message.clone(),
                 details,
                 inner_error: InnerError {
@@ -146,7 +146,7 @@ impl From<rollcall_store::Error> for ApiError {
                 retry_after_s: Some(5),
                 ..Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "ServiceUnavailable",
+                    Refusal::ServiceUnavailable,
                     "The database does not answer. Try again.",
                 )
             },
@@ -154,7 +154,7 @@ impl From<rollcall_store::Error> for ApiError {
                 retry_after_s: Some(30),
                 ..Self::new(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "InsufficientStorage",
+                    Refusal::InsufficientStorage,
                     "The database's disk is full and nothing was stored. Make room there, then send the request again.",
                 )
             },
@@ -177,6 +177,6 @@ mod tests {
     #[test]
     fn a_full_disk_is_said_and_may_be_tried_again() {
         let error = ApiError::from(rollcall_store::Error::NoSpace { doing: "storing an upload" });
-        assert_eq!((error.status.as_u16(), error.code, error.retry_after_s), (507, "InsufficientStorage", Some(30)));
+        assert_eq!((error.status.as_u16(), error.code, error.retry_after_s), (507, Refusal::InsufficientStorage, Some(30)));
     }
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use rollcall_model::Refusal;
 use rollcall_model::config::{JobState, target};
 use rollcall_model::ids::JobId;
 use rollcall_store::{Job, JobCounts};
@@ -88,7 +89,7 @@ pub(crate) async fn start(
     if let Some(missing) = missing(&job) {
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
-            "InvalidRequest",
+            Refusal::InvalidRequest,
             format!(
                 "The job cannot start: {missing} is not set. Set it with `rollcall job set` or PATCH \
                  /rollcall/v1/jobs/{}/settings.",
@@ -109,7 +110,7 @@ pub(crate) async fn pause(
     if job.state == JobState::NotRun {
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
-            "InvalidRequest",
+            Refusal::InvalidRequest,
             "The job was never started: there is nothing to pause. Uploads wait until it is started.",
         ));
     }

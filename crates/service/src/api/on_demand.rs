@@ -12,7 +12,7 @@ use axum::{Extension, Json};
 use rollcall_model::config::JobState;
 use rollcall_model::ids::{JobId, LogId, UploadId};
 use rollcall_model::operation::OperationState;
-use rollcall_model::{Timestamp, fold, limits};
+use rollcall_model::{Refusal, Timestamp, fold, limits};
 use rollcall_store::{
     Application, CompareOperator, Job, LogField, LogFilter, LogOrder, LogQuery, LogValue, NewOperation, NewUpload,
     OperationRow, Upload,
@@ -73,7 +73,7 @@ pub(crate) async fn provision(
         let message = format!("More than {} requests in 10 seconds: wait.", limits::ON_DEMAND_REQUESTS_MAX);
         return Err(ApiError {
             retry_after_s: Some(10),
-            ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+            ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, Refusal::TooManyRequests, message)
         });
     }
     let only_preview = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
@@ -259,7 +259,7 @@ async fn wait(state: &AppState, caller: &Caller, id: UploadId) -> Result<Upload,
     });
     ended.await.unwrap_or_else(|_| {
         let message = format!("It has not ended yet and goes on: GET /rollcall/v1/uploads/{id} tells how.");
-        Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, "NotEndedYet", message))
+        Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, Refusal::NotEndedYet, message))
     })
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use rollcall_engine::evaluate::Prepared;
 use rollcall_model::config::JobConfig;
-use rollcall_model::limits;
+use rollcall_model::{Refusal, limits};
 use rollcall_store::Job;
 use rollcall_wire::graph::schema::{SynchronizationSchema, schema_to_config};
 use rollcall_wire::rollcall::{PreviewAnswer, PreviewRequest};
@@ -123,7 +123,8 @@ async fn subjects(
 /// The configuration that a schema in the request makes of the job's.
 fn tried(request: &PreviewRequest, job: &Job) -> Result<Option<JobConfig>, ApiError> {
     let Some(document) = &request.schema else { return Ok(None) };
-    let invalid = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "InvalidSchema", message).at("/schema");
+    let invalid =
+        |message: String| ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, message).at("/schema");
     let schema: SynchronizationSchema = serde_json::from_value(document.clone())
         .map_err(|error| invalid(format!("The schema cannot be read: {error}.")))?;
     let converted = schema_to_config(&schema, &job.config).map_err(|problems| {
@@ -167,9 +168,11 @@ pub(super) async fn run(
         None => (Mappings::Own, job.schema_version),
     };
     let prepared = Prepared::new(config, version, domain).map_err(|problems| {
-        let said: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {}", problem.target, problem.message)).collect();
-        ApiError::new(StatusCode::BAD_REQUEST, "InvalidSchema", said.join(" "))
+        let said = problems.iter().map(|problem| match &problem.hint {
+            Some(hint) => format!("mapping of {}: {}; {hint}", problem.target, problem.message),
+            None => format!("mapping of {}: {}", problem.target, problem.message),
+        });
+        ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, said.collect::<Vec<_>>().join(". "))
     })?;
     let preview = Preview {
         store: &*state.store,
@@ -186,7 +189,10 @@ pub(super) async fn run(
 }
 
 fn unavailable(message: String) -> ApiError {
-    ApiError { retry_after_s: Some(5), ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "NoActiveAgent", message) }
+    ApiError {
+        retry_after_s: Some(5),
+        ..ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Refusal::NoActiveAgents, message)
+    }
 }
 
 impl From<Trouble> for ApiError {
@@ -207,7 +213,7 @@ impl From<NoAnswer> for ApiError {
             NoAnswer::TooOld => Self::conflict("The active agent knows no preview: update it."),
             NoAnswer::Silent => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
-                "AgentSilent",
+                Refusal::AgentSilent,
                 "The agent gave no answer in time. Try again, with fewer persons.",
             ),
         }

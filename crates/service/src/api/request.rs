@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
-use rollcall_model::limits;
+use rollcall_model::{Refusal, limits};
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
@@ -73,7 +73,7 @@ async fn in_our_shape(response: Response) -> Response {
     }
     let status = response.status();
     let text = axum::body::to_bytes(response.into_body(), REJECTION_BYTES_MAX).await.unwrap_or_default();
-    ApiError::new(status, "BadRequest", String::from_utf8_lossy(&text)).into_response()
+    ApiError::new(status, Refusal::BadRequest, String::from_utf8_lossy(&text)).into_response()
 }
 
 /// A panic in a handler: logged by the panic hook, answered as an error of ours.
@@ -108,7 +108,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>
         Some(encoding) if encoding == "gzip" || encoding == "x-gzip" => unpack(&bytes, max),
         Some(encoding) => Err(ApiError::new(
             StatusCode::BAD_REQUEST,
-            "BadRequest",
+            Refusal::BadRequest,
             format!("Content-Encoding '{encoding}' is not supported: send gzip or none."),
         )
         .at("Content-Encoding")),

@@ -13,6 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use rollcall_model::Refusal;
 use rollcall_store::{SchemaOrigin, TargetCheck};
 use rollcall_wire::graph::schema::{SynchronizationSchema, schema_to_config};
 use rollcall_wire::rollcall::schema::WARNING_HEADER;
@@ -104,7 +105,7 @@ pub(crate) async fn patch_refused(
 ) -> Result<Response, ApiError> {
     find::job_under(&state, &caller, &principal, &job).await?;
     let message = "The schema does not take PATCH: GET it, change it, and PUT the whole document.";
-    let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).into_response();
+    let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, Refusal::MethodNotAllowed, message).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,PUT,DELETE"));
     Ok(response)
 }

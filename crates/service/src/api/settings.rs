@@ -9,7 +9,7 @@ use rollcall_model::config::{
     Apply, DeleteAction, InitialPassword, JobConfig, JobState, Mapping, MappingSource, OnScopeExit, target,
 };
 use rollcall_model::plan::Action;
-use rollcall_model::{Dn, SourceName, limits};
+use rollcall_model::{Dn, Refusal, SourceName, limits};
 use rollcall_store::{Job, LogStatus};
 use rollcall_wire::rollcall::{
     ChangeCount, JobBudget, JobSettings, JobSettingsPatch, JobStatus, MatchPair, ReleaseRequest, Released, Retried,
@@ -297,7 +297,7 @@ pub(crate) fn check_mappings(config: &JobConfig, schema_version: i64) -> Result<
         .collect();
     let is_parent = problems.first().is_some_and(|problem| problem.target.eq_ignore_ascii_case(target::PARENT));
     let place = if is_parent { "/parent" } else { "/mappings" };
-    Err(ApiError::new(axum::http::StatusCode::BAD_REQUEST, "SchemaInvalid", texts.join(". ")).at(place))
+    Err(ApiError::new(axum::http::StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, texts.join(". ")).at(place))
 }
 
 pub(crate) async fn job_status(

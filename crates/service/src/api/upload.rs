@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rollcall_model::ids::UploadId;
 use rollcall_model::killpoint::KillPoint;
-use rollcall_model::limits;
+use rollcall_model::{Refusal, limits};
 use rollcall_store::{Accepted, Job, NewOperation, NewUpload};
 use rollcall_wire::rollcall::{IDEMPOTENCY_HEADER, LANE_HEADER, UPLOAD_ID_HEADER};
 use rollcall_wire::scim;
@@ -106,7 +106,7 @@ fn upload_of(accepted: &Accepted, new: UploadId) -> Result<UploadId, ApiError> {
         Accepted::Replay(earlier) => Ok(*earlier),
         Accepted::KeyReused => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "IdempotencyKeyReused",
+            Refusal::IdempotencyKeyReused,
             "This Idempotency-Key came before with another body: send a new key for a new request.",
         )
         .at("Idempotency-Key")),
@@ -115,7 +115,7 @@ fn upload_of(accepted: &Accepted, new: UploadId) -> Result<UploadId, ApiError> {
             retry_after_s: Some(60),
             ..ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalServerError",
+                Refusal::InternalServerError,
                 "The bucket that stores the ingested data is full. Wait until the job has worked on what it holds, then \
                  retry; a job that is paused or has no agent holds everything.",
             )

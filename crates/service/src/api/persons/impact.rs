@@ -11,7 +11,7 @@ use rollcall_engine::evaluate::{self, Prepared, Surroundings};
 use rollcall_engine::impact::{Impact, Writes};
 use rollcall_model::config::JobConfig;
 use rollcall_model::plan::Failure;
-use rollcall_model::{Timestamp, limits};
+use rollcall_model::{Refusal, Timestamp, limits};
 use rollcall_store::{Job, PersonUpdate};
 use rollcall_wire::graph::schema::{SynchronizationSchema, schema_to_config};
 use rollcall_wire::rollcall::persons::{ImpactAnswer, ImpactError, ImpactRequest};
@@ -66,7 +66,8 @@ pub(crate) async fn impact(
 
 fn candidate(request: &ImpactRequest, job: &Job) -> Result<Option<JobConfig>, ApiError> {
     let Some(document) = &request.schema else { return Ok(None) };
-    let invalid = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "SchemaInvalid", message).at("/schema");
+    let invalid =
+        |message: String| ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, message).at("/schema");
     let schema: SynchronizationSchema = serde_json::from_value(document.clone())
         .map_err(|error| invalid(format!("The schema cannot be read: {error}.")))?;
     let converted = schema_to_config(&schema, &job.config).map_err(|problems| {

@@ -1,6 +1,7 @@
 //! What is wrong with a schema, and where.
 
 use axum::http::StatusCode;
+use rollcall_model::Refusal;
 use rollcall_engine::evaluate::{self, Place, Prepared, check_config};
 use rollcall_model::config::{JobConfig, MappingSource, target};
 use rollcall_model::mapping_test::{MappingTest, TestFailure};
@@ -13,8 +14,6 @@ use rollcall_wire::rollcall::schema::TargetState;
 use super::{directory, target_word};
 use crate::api::error::ApiError;
 use crate::state::AppState;
-
-const INVALID: &str = "SchemaInvalid";
 
 /// Where the parts of a configuration stood in what a client sent.
 pub(crate) enum Places {
@@ -59,13 +58,13 @@ fn refused(details: Vec<ErrorDetail>) -> ApiError {
         None => format!("{}: {}", detail.target, detail.message),
     });
     let message = message.collect::<Vec<_>>().join(". ");
-    ApiError { details, ..ApiError::new(StatusCode::BAD_REQUEST, INVALID, message) }
+    ApiError { details, ..ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, message) }
 }
 
 /// A document that is no configuration.
 pub(super) fn refused_document(problems: &[Problem]) -> ApiError {
     let detail = |problem: &Problem| ErrorDetail {
-        code: INVALID.to_owned(),
+        code: Refusal::SchemaInvalid.to_string(),
         message: problem.message.clone(),
         target: problem.place.clone(),
         hint: Some(problem.hint.clone()),
@@ -109,7 +108,7 @@ pub(super) fn detail(problem: &evaluate::Problem, config: &JobConfig, places: &P
     let said = if what.is_empty() { problem.message.clone() } else { format!("{what}: {}", problem.message) };
     let draw = |(text, span): (&str, Span)| render_caret(text, span, &said, problem.hint.as_deref());
     ErrorDetail {
-        code: INVALID.to_owned(),
+        code: Refusal::SchemaInvalid.to_string(),
         message,
         target: places.of(problem),
         hint: problem.hint.clone(),
@@ -119,12 +118,11 @@ pub(super) fn detail(problem: &evaluate::Problem, config: &JobConfig, places: &P
 
 /// Tests that fail.
 pub(super) fn refused_tests(failures: &[TestFailure], tests: &[MappingTest]) -> ApiError {
-    const FAILED: &str = "MappingTestFailed";
     let detail = |failure: &TestFailure| {
         let what = failure.target.as_ref().map_or_else(String::new, |target| format!(", {target}"));
         let at = tests.iter().position(|test| test.name == failure.test).unwrap_or_default();
         ErrorDetail {
-            code: FAILED.to_owned(),
+            code: Refusal::MappingTestFailed.to_string(),
             message: format!("test '{}'{what}: expected {}, got {}", failure.test, failure.expected, failure.got),
             target: format!("/tests/{at}"),
             hint: Some("correct the mapping, or save the test with what it should expect now".to_owned()),
@@ -134,7 +132,7 @@ pub(super) fn refused_tests(failures: &[TestFailure], tests: &[MappingTest]) -> 
     let details: Vec<ErrorDetail> = failures.iter().map(detail).collect();
     let all: Vec<&str> = details.iter().map(|detail| detail.message.as_str()).collect();
     let message = format!("The mapping tests fail and nothing was saved. {}", all.join(". "));
-    ApiError { details, ..ApiError::new(StatusCode::BAD_REQUEST, FAILED, message) }
+    ApiError { details, ..ApiError::new(StatusCode::BAD_REQUEST, Refusal::MappingTestFailed, message) }
 }
 
 /// Whether the newest version's targets fit the directory. One that was saved while nobody could be asked is held

@@ -11,7 +11,7 @@ use rollcall_engine::evaluate::Problem;
 use rollcall_model::config::JobConfig;
 use rollcall_model::ids::TenantId;
 use rollcall_model::schema::Schema;
-use rollcall_model::{Timestamp, limits};
+use rollcall_model::{Refusal, Timestamp, limits};
 use rollcall_wire::graph::schema::{DirectoryDefinition, SOURCE_DIRECTORY, TARGET_DIRECTORY};
 
 use super::document;
@@ -97,7 +97,7 @@ pub(crate) async fn discover(
     if read.is_none() {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "HybridIdentityServiceNoActiveAgents",
+            Refusal::NoActiveAgents,
             "No agent of the job's domain can be asked: set the job's domain, and see `rollcall agent list`.",
         ));
     }

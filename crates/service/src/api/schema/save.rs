@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use rollcall_engine::evaluate::{Prepared, Problem};
 use rollcall_engine::{default_mapping, mapping_tests};
 use rollcall_model::config::{JobConfig, Scope, TargetActions, standard_source_attributes};
-use rollcall_model::limits;
+use rollcall_model::{Refusal, limits};
 use rollcall_model::mapping_test::MappingTest;
 use rollcall_model::schema::Schema;
 use rollcall_store::{Job, NewSchema, SchemaOrigin, SchemaSaved, TargetCheck};
@@ -139,7 +139,7 @@ fn outdated(wanted: i64, newest: i64) -> ApiError {
         "The change was made from version {wanted}, and the schema has version {newest} by now: GET it again, make the \
          change there, and save that."
     );
-    ApiError::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
+    ApiError::new(StatusCode::PRECONDITION_FAILED, Refusal::PreconditionFailed, message)
 }
 
 /// The tests that a change brings, or those that stand beside the schema, against what it makes of them.
