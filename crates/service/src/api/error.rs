@@ -177,6 +177,9 @@ mod tests {
     #[test]
     fn a_full_disk_is_said_and_may_be_tried_again() {
         let error = ApiError::from(rollcall_store::Error::NoSpace { doing: "storing an upload" });
-        assert_eq!((error.status.as_u16(), error.code, error.retry_after_s), (507, Refusal::InsufficientStorage, Some(30)));
+        assert_eq!(
+            (error.status.as_u16(), error.code, error.retry_after_s),
+            (507, Refusal::InsufficientStorage, Some(30))
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! What is wrong with a schema, and where.
 
 use axum::http::StatusCode;
-use rollcall_model::Refusal;
 use rollcall_engine::evaluate::{self, Place, Prepared, check_config};
+use rollcall_model::Refusal;
 use rollcall_model::config::{JobConfig, MappingSource, target};
 use rollcall_model::mapping_test::{MappingTest, TestFailure};
 use rollcall_store::{Job, TargetCheck};
