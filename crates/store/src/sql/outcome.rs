@@ -157,11 +157,33 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
     Ok(Fenced::Done(()))
 }
 
+/// Links persons to accounts, or breaks their links. Where the link was broken since the outcome's version, the outcome
+/// does not bring it back; an account that another person of the job has is not linked again.
+///
+/// A statement of its own: SQLite writes the index of accounts, whose places are random, for every row whose account
+/// an update names, changed or not; hardly any outcome changes one.
+async fn link_persons(tx: &mut Transaction<'_>, tenant: i64, rows: &str) -> Result<(), Error> {
+    tx.run(
+        sql!("update person set link_guid = r.link_guid \
+              from (select q.id as number, x.link_guid from "
+              (rows 1: uuid blob, version int, link_guid blob)
+              " x join person q on q.uuid = x.uuid and q.tenant = $2 \
+                left join person o on o.job = q.job and o.link_guid = x.link_guid and o.id <> q.id \
+                where q.link_guid is distinct from x.link_guid and o.id is null \
+                    and (q.unlinked is null or x.version > q.unlinked)) r \
+              where person.id = r.number"),
+        args![rows, tenant],
+    )
+    .await
+    .map(|_| ())
+}
+
 /// Stores what outcomes change. Where a merge came since the outcome's version, record, pending and due time stay the
-/// merge's. Where the link was broken since, the outcome does not bring it back. An account that another person of the
-/// job has is not linked again. Quiet is only who was left so by the whole of the outcome.
+/// merge's. What was seen of an account counts where it is the person's. Quiet is only who was left so by the whole of
+/// the outcome.
 async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[PersonUpdate]) -> Result<(), Error> {
     let (rows, longs) = PersonJson::batch(persons, &BTreeMap::new())?;
+    link_persons(tx, tenant, &rows).await?;
     tx.run(
         sql!("update person set \
                   external_id = case when r.newest = 1 then r.external_id else person.external_id end, \
@@ -173,20 +195,18 @@ async fn record_persons(tx: &mut Transaction<'_>, tenant: i64, persons: &[Person
                   look = case when r.newest = 1 then r.look else person.look end, \
                   cause = case when r.newest = 1 then r.cause else person.cause end, \
                   attempts = r.attempts, last_code = r.last_code, refused = r.refused, \
-                  link_guid = case when r.links = 1 then r.link_guid else person.link_guid end, \
                   link_confirmed = case when r.links = 1 then r.link_confirmed else person.link_confirmed end, \
                   link_controller = case when r.links = 1 then r.link_controller else person.link_controller end, \
                   link_usn = case when r.links = 1 then r.link_usn else person.link_usn end, \
                   confirmed = case when r.links = 1 then r.confirmed else person.confirmed end, \
                   quiet = case when r.newest = 1 and r.links = 1 then r.quiet end \
               from (select q.id as number, x.*, case when q.version > x.version then 0 else 1 end as newest, \
-                        case when o.id is null and (q.unlinked is null or x.version > q.unlinked) then 1 else 0 end \
-                            as links from "
+                        case when q.link_guid is not distinct from x.link_guid \
+                            and (q.unlinked is null or x.version > q.unlinked) then 1 else 0 end as links from "
               (rows 1, longs 3: uuid blob, external_id text, version int, due int, lane int, attempts int,
                   last_code int, link_guid blob, link_confirmed int, link_controller text,
                   link_usn int, record long, pending long, confirmed long, refused long, quiet int, look int, cause int)
-              " x join person q on q.uuid = x.uuid and q.tenant = $2 \
-                left join person o on o.job = q.job and o.link_guid = x.link_guid and o.id <> q.id) r \
+              " x join person q on q.uuid = x.uuid and q.tenant = $2) r \
               where person.id = r.number"),
         args![rows, tenant, longs],
     )
