@@ -169,6 +169,8 @@ fn folded(values: &[String]) -> Vec<String> {
 /// Whether the attribute is as it was asked for; said without the code that plans.
 fn is_reached(own: &DesiredAttribute, before: &[String], now: &[String]) -> bool {
     let (wanted, now_folded) = (folded(&own.values), folded(now));
+    // Numbers and names have several spellings; that nothing is left to plan says enough.
+    let is_spelled = ["accountExpires", "secretary"].contains(&own.name.as_str());
     match own.apply {
         Apply::OnCreate => before == now,
         Apply::AttributeAddOnly if !before.is_empty() => before == now,
@@ -184,11 +186,10 @@ fn is_reached(own: &DesiredAttribute, before: &[String], now: &[String]) -> bool
                 })
         }
         Apply::ValueAddOnly | Apply::MultiValueAddOnly => {
-            before.iter().all(|value| now.contains(value)) && wanted.iter().all(|value| now_folded.contains(value))
+            before.iter().all(|value| now.contains(value))
+                && (is_spelled || wanted.iter().all(|value| now_folded.contains(value)))
         }
         Apply::Always | Apply::AttributeAddOnly => {
-            // Numbers and names have several spellings; that nothing is left to plan says enough.
-            let is_spelled = ["accountExpires", "secretary"].contains(&own.name.as_str());
             is_spelled || (now_folded == wanted && now.iter().all(|value| own.values.contains(value)))
         }
     }
