@@ -12,7 +12,7 @@ use rollcall_syntax::nearest;
 use serde_json::{Map, Value as Json};
 
 use crate::expression::date::{TICKS_PER_SECOND, recognise};
-use crate::expression::pattern::{Exploded, Pattern, Work};
+use crate::expression::pattern::{Exploded, PATTERN_HINT, Pattern, Work};
 use crate::expression::{Date, Value};
 use crate::scim;
 
@@ -271,9 +271,9 @@ fn operand(test: Test, ignore_case: bool, value: &str) -> Result<Operand, (Strin
     match test {
         Test::Matches | Test::MatchesNot => {
             let pattern = if ignore_case { format!("(?i){value}") } else { value.to_owned() };
-            Pattern::new(&pattern).map(|pattern| Operand::Pattern(Box::new(pattern))).map_err(|why| {
-                (format!("the pattern '{value}' cannot be used: {why}"), "correct the pattern".to_owned())
-            })
+            Pattern::new(&pattern)
+                .map(|pattern| Operand::Pattern(Box::new(pattern)))
+                .map_err(|why| (format!("the pattern '{value}' cannot be used: {why}"), PATTERN_HINT.to_owned()))
         }
         Test::Greater | Test::GreaterOrEqual | Test::Bits | Test::NotBits => {
             value.trim().parse().map(Operand::Number).map_err(|_| {

@@ -316,8 +316,11 @@ fn named(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
             }
             return Ok(Kind::Call { name: name.to_owned(), name_at: at, arguments });
         } else {
-            let begin = format!("the arguments of {name} begin at {}", at.end);
-            return Err(cursor.error("',' or ')'").hint(foreign(cursor.rest()).map_or(begin, str::to_owned)));
+            let own = match cursor.rest() {
+                "" => format!("write ) behind the last argument of {name}"),
+                _ => format!("the arguments of {name} begin at {}", at.end),
+            };
+            return Err(cursor.error("',' or ')'").hint(foreign(cursor.rest()).map_or(own, str::to_owned)));
         }
     }
 }

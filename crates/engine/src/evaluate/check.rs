@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_model::config::{Apply, JobConfig, Mapping, MappingSource, target};
+use rollcall_model::config::{Apply, FilterGroup, JobConfig, Mapping, MappingSource, target};
 use rollcall_model::source::ENTERPRISE_USER;
 use rollcall_model::{SourceName, fold};
 use rollcall_syntax::attribute::{self, AttributePath};
@@ -21,6 +21,8 @@ type Fault = (String, String);
 pub fn check_config(config: &JobConfig, domain: &str) -> Vec<Problem> {
     let mut problems = super::Prepared::new(config, 0, domain).err().unwrap_or_default();
     problems.extend(source_attributes(config));
+    problems.extend(clauses(config, &config.scope.groups, |group, clause| Place::Clause { group, clause }));
+    problems.extend(clauses(config, &config.scope.input_groups, |group, clause| Place::InputClause { group, clause }));
     for (at, mapping) in config.mappings.iter().enumerate() {
         for (message, hint) in source(config, mapping) {
             let (place, target, hint) = (Place::Mapping(at), mapping.target.clone(), Some(hint));
@@ -90,6 +92,21 @@ fn circle(config: &JobConfig, start: &SourceName) -> bool {
     false
 }
 
+/// Source attributes that clauses of a scope name and nobody knows; `place` is that of a clause of a group.
+fn clauses(config: &JobConfig, groups: &[FilterGroup], place: impl Fn(usize, Option<usize>) -> Place) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (group, own) in groups.iter().enumerate() {
+        for (at, clause) in own.clauses.iter().enumerate() {
+            let path = attribute::parse(clause.source.as_str()).ok();
+            for (message, hint) in path.iter().filter_map(|path| unknown(config, path)) {
+                let (place, target, hint) = (place(group, Some(at)), "scope".to_owned(), Some(hint));
+                problems.push(Problem { place, mapping: None, target, at: None, message, hint });
+            }
+        }
+    }
+    problems
+}
+
 /// Source attributes that a mapping names and nobody knows.
 fn source(config: &JobConfig, mapping: &Mapping) -> Vec<Fault> {
     let paths = match &mapping.source {
@@ -97,22 +114,25 @@ fn source(config: &JobConfig, mapping: &Mapping) -> Vec<Fault> {
         MappingSource::Expression(text) => expression::compile(text).map(|own| own.sources).unwrap_or_default(),
         MappingSource::Constant(_) | MappingSource::None => Vec::new(),
     };
-    let mut faults = Vec::new();
-    for path in paths.iter().filter(|path| !is_known(config, path)) {
-        let name = scim::name_of(path);
-        let names = config.source_attributes.iter().map(|own| own.name.as_str());
-        let core = scim::CORE.iter().chain(scim::ENTERPRISE).map(|(name, _)| *name);
-        let near = nearest(&name, names.chain(core));
-        let hint = near.map_or_else(
-            || "add it to the source attributes, or write it as an extension's, with its URN".to_owned(),
-            |near| format!("did you mean {near}?"),
-        );
-        faults.push((format!("there is no source attribute {name}"), hint));
-    }
-    faults
+    paths.iter().filter_map(|path| unknown(config, path)).collect()
 }
 
-/// Listed, or of SCIM's schemas, or an extension's.
+/// What is wrong with the name of a source attribute, if nobody knows it.
+fn unknown(config: &JobConfig, path: &AttributePath) -> Option<Fault> {
+    if is_known(config, path) {
+        return None;
+    }
+    let name = scim::name_of(path);
+    let names = config.source_attributes.iter().map(|own| own.name.as_str());
+    let core = scim::CORE.iter().chain(scim::ENTERPRISE).map(|(name, _)| *name);
+    let hint = nearest(&name, names.chain(core)).map_or_else(
+        || "add it to the source attributes, or write it as an extension's, with its URN".to_owned(),
+        |near| format!("did you mean {near}?"),
+    );
+    Some((format!("there is no source attribute {name}"), hint))
+}
+
+/// Listed, or of SCIM's schemas, or an extension's, or what clients send anyway.
 fn is_known(config: &JobConfig, path: &AttributePath) -> bool {
     let is_core = path.urn.as_deref().is_none_or(scim::is_core);
     if !is_core {
@@ -120,7 +140,8 @@ fn is_known(config: &JobConfig, path: &AttributePath) -> bool {
             || scim::known(scim::ENTERPRISE, &path.name).is_some()
             || is_listed(config, path);
     }
-    scim::known(scim::CORE, &path.name).is_some() || is_listed(config, path)
+    let is_quiet = scim::QUIET.iter().any(|quiet| quiet.eq_ignore_ascii_case(&path.name));
+    is_quiet || scim::known(scim::CORE, &path.name).is_some() || is_listed(config, path)
 }
 
 fn is_listed(config: &JobConfig, path: &AttributePath) -> bool {

@@ -240,6 +240,19 @@ fn whole(config: &JobConfig) -> Vec<Problem> {
     problems
 }
 
+/// What to do instead of mapping a target that cannot be mapped.
+fn instead_of(name: &str) -> &'static str {
+    match name.to_lowercase().as_str() {
+        "useraccountcontrol" => "map accountDisabled for the account's state",
+        "name" | "distinguishedname" => "map cn for the account's name, parentDistinguishedName for its place",
+        "unicodepwd" | "userpassword" | "dbcspwd" | "pwdlastset" => {
+            "remove the mapping; the job's settings say what password a new account gets"
+        }
+        "member" | "memberof" | "primarygroupid" => "remove the mapping; groups are not provisioned",
+        _ => "the directory sets it itself: remove the mapping",
+    }
+}
+
 /// Rules on one mapping that do not depend on its source's text: message and hint of each that is broken.
 fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
     let name = mapping.target.as_str();
@@ -250,7 +263,7 @@ fn rules(mapping: &Mapping, earlier: &[Mapping]) -> Vec<(String, String)> {
         refuse(format!("'{name}' is no attribute's name"), "write an LDAP display name, as in telephoneNumber");
     }
     if target::NEVER_MAPPABLE.iter().any(|other| is(other)) {
-        refuse(format!("{name} cannot be mapped"), "map accountDisabled for the account's state, cn for its name");
+        refuse(format!("{name} cannot be mapped"), instead_of(name));
     }
     if earlier.iter().any(|other| is(&other.target)) {
         refuse(format!("{name} is mapped twice"), "remove one of the two mappings");

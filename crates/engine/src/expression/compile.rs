@@ -8,7 +8,7 @@ use rollcall_syntax::{Limits, Span, nearest};
 
 use super::date::{format, interval, recognise};
 use super::functions::{FunctionInfo, Nature, Parameter, Type, functions};
-use super::pattern::Pattern;
+use super::pattern::{PATTERN_HINT, Pattern};
 use super::value::{hexadecimal, numeric};
 use super::{Argument, Call, Compiled, Expr, Natures, Ready, Unusable};
 
@@ -301,7 +301,7 @@ fn constant(function: &FunctionInfo, parameter: &Parameter, at: Span, text: &str
             Ok(pattern) => Ok(Ready::Pattern(Box::new(pattern))),
             Err(why) => {
                 let message = format!("{}: the pattern cannot be used: {why}", function.name);
-                Err(unusable(at, message, "patterns are those of .NET; a backslash is written twice, as in \"\\\\d+\""))
+                Err(unusable(at, message, PATTERN_HINT))
             }
         },
         Type::Format => match format::Format::parse(text) {

@@ -14,6 +14,9 @@ use translate::{Translated, translate};
 /// Instructions of a pattern that backtracks: far more than anybody writes.
 const PATTERN_INSTRUCTIONS_MAX: usize = 20_000;
 
+/// What to write instead of a pattern that cannot be used.
+pub(crate) const PATTERN_HINT: &str = "patterns are those of .NET; a backslash is written twice, as in \"\\\\d+\"";
+
 /// A compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern {

@@ -132,7 +132,7 @@ fn broken_clauses() {
         ("userType", "", &["x"], "no operator ''", "write one of"),
         ("userType", "IsMemberOf", &["x"], "no operator 'IsMemberOf'", "write one of"),
         ("userType", "EQUALS", &[], "nothing to compare with", "targetOperand.values"),
-        ("userType", "REGEX MATCH", &["("], "cannot be used", "correct the pattern"),
+        ("userType", "REGEX MATCH", &["("], "cannot be used", "patterns are those of .NET"),
         ("level", "Greater_Than", &["ten"], "no whole number", "as in 100"),
         ("hired", "DATE_BEFORE", &["now+1y"], "no moment", "now+10d"),
         ("hired", "DATE_BEFORE", &["now+99999999999999999d"], "no moment", "now+10d"),

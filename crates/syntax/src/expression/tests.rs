@@ -66,6 +66,9 @@ fn errors_say_where_what_and_what_instead() {
         "F(vbtextcompare)",
         "2..15: expected a function, an attribute or a text at position 2, found 'vbtextcompare'; did you mean vbTextCompare?",
     );
+    let unclosed = "expected ',' or ')' at position 10, found the end; write ) behind the last argument of Join";
+    check("Join(\"\", 1", &format!("10..10: {unclosed}"));
+    check("Join(F(1),", &format!("10..10: {unclosed}"));
     check("F(1 2)", "4..5: expected ',' or ')' at position 4, found '2'; the arguments of F begin at 1");
     for (text, found, hint) in [
         ("F([a]=1 AND [b]=2)", "'AND'", "write And(condition, condition)"),

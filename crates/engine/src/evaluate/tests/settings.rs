@@ -352,6 +352,11 @@ fn mappings_that_are_refused_at_save() {
     for (config, message, hint) in [
         (with(mapping("info", expression("ToLow([title])"))), "no function ToLow", "ToLower"),
         (with(mapping("info", expression("[titel]"))), "no source attribute titel", "did you mean title?"),
+        (with(mapping("objectSid", expression("[title]"))), "objectSid cannot", "sets it itself: remove the mapping"),
+        (with(mapping("UserAccountControl", expression("[title]"))), "Control cannot be mapped", "map accountDisabled"),
+        (with(mapping("name", expression("[title]"))), "name cannot be mapped", "map cn for"),
+        (with(mapping("unicodePwd", expression("[title]"))), "unicodePwd cannot be mapped", "job's settings"),
+        (with(mapping("memberOf", expression("[title]"))), "memberOf cannot be mapped", "groups are not provisioned"),
         (with(on_create(expression(&format!("ToLower({unique})")))), "SelectUniqueValue", ""),
         (with(mapping("info", expression(unique))), "chosen once", "on create only"),
         (with(matching(expression(unique))), "finds nobody", "attribute of the record"),
@@ -379,6 +384,49 @@ fn mappings_that_are_refused_at_save() {
     ] {
         refused(&config, message, hint);
     }
+}
+
+/// Only those in scope whose `source` is Employee.
+fn filtered(source: &str) -> JobConfig {
+    let mut config = employees();
+    config.scope.groups[0].clauses[0].source = SourceName::new(source);
+    config
+}
+
+/// Whatever a record may hold may be asked for, and a misspelling is said where it stands, also at import.
+#[test]
+fn clauses_name_known_source_attributes() {
+    let manager = format!("{ENTERPRISE_USER}:manager.displayName");
+    let check = |source: &str, listed: &[&str], is_known: bool| {
+        let mut config = filtered(source);
+        config.source_attributes.extend(listed.iter().map(|name| SourceAttribute::text(name)));
+        config.scope.input_groups = config.scope.groups.clone();
+        let problems = check_config(&config, "corp.example");
+        let places: Vec<Place> = problems.iter().map(|problem| problem.place).collect();
+        let (group, clause) = (0, Some(0));
+        let both = [Place::Clause { group, clause }, Place::InputClause { group, clause }];
+        assert_eq!(places, if is_known { &[][..] } else { &both[..] }, "{source}: {problems:?}");
+    };
+    for (source, listed, is_known) in [
+        ("usertype", &[][..], true),
+        ("active", &[], true),
+        ("externalId", &[], true),
+        ("resourceType", &[], true),
+        ("name.familyName", &[], true),
+        ("emails[type eq \"work\"].value", &[], true),
+        ("urn:contoso:1.0:User:hireDate", &[], true),
+        (manager.as_str(), &[], true),
+        ("urn:ietf:params:scim:schemas:core:2.0:User:userType", &[], true),
+        ("shoes", &["Shoes"], true),
+        ("shoes.left", &["shoes"], true),
+        ("userTyp", &[], false),
+        ("emial[type eq \"work\"].value", &[], false),
+        ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:departmnt", &[], false),
+    ] {
+        check(source, listed, is_known);
+    }
+    // What stood before this check goes on being used.
+    assert!(Prepared::new(&filtered("userTyp"), 1, "corp.example").is_ok());
 }
 
 /// The same for what is no mapping of its own.
@@ -417,6 +465,8 @@ fn settings_that_are_refused_at_save() {
             "no operator 'EQUAL'",
             "did you mean EQUALS?",
         ),
+        (filtered("userTyp"), "there is no source attribute userTyp", "did you mean userType?"),
+        (filtered("shoes"), "there is no source attribute shoes", "extension's, with its URN"),
     ] {
         refused(&config, message, hint);
     }

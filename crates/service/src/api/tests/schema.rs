@@ -151,7 +151,7 @@ fn broken_rows(count: usize) -> Vec<Mistake> {
         (Box::new(add(expression("description", "Join(\" \", [title]"))), at("/source/expression"), &["description"]),
         (Box::new(add(expression("description", "[titel]"))), at(""), &["titel", "title"]),
         (Box::new(add(expression("title", "\"x\""))), at(""), &["mapped twice"]),
-        (Box::new(add(expression("objectSid", "[title]"))), at(""), &["objectSid", "cannot be mapped"]),
+        (Box::new(add(expression("objectSid", "[title]"))), at(""), &["objectSid", "cannot be mapped", "remove the"]),
         (Box::new(add(expression("two words", "[title]"))), at(""), &["no attribute's name"]),
         (
             Box::new(add(expression("description", "Append(SelectUniqueValue([title], [userName]), \"x\")"))),
@@ -192,6 +192,15 @@ fn broken_parts() -> Vec<Mistake> {
             }),
             "/synchronizationRules/0/objectMappings/0/scope/groups/0/clauses/0".to_owned(),
             &["EQUALS"],
+        ),
+        (
+            Box::new(|schema| {
+                schema["synchronizationRules"][0]["objectMappings"][0]["scope"] = json!({ "groups": [{ "name": "g",
+                    "clauses": [{ "operatorName": "IS NOT NULL", "sourceOperandName": "title" },
+                        { "operatorName": "IS NOT NULL", "sourceOperandName": "userTyp" }] }] });
+            }),
+            "/synchronizationRules/0/objectMappings/0/scope/groups/0/clauses/1".to_owned(),
+            &["userTyp", "did you mean userType?"],
         ),
         (
             Box::new(|schema| schema["directories"][0]["objects"][0]["attributes"][0]["type"] = json!("Txt")),
