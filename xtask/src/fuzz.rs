@@ -45,7 +45,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let targets = args.target.map_or_else(|| Target::value_variants().to_vec(), |target| vec![target]);
     for target in targets {
-        let report = feed(target, args.executions, args.seed)?;
+        let report = feed(target, args.executions, args.seed, execute)?;
         println!(
             "{target:?}: {} executions with seed {} in {:.1} s, {} of them accepted, the slowest took {} ms",
             args.executions,
@@ -65,22 +65,29 @@ struct Report {
     slowest: Duration,
 }
 
-fn feed(target: Target, executions: u64, seed: u64) -> anyhow::Result<Report> {
+/// Feeds `executor`, which is [`execute`] but in tests. Errors: it panicked, or took too long.
+fn feed(
+    target: Target,
+    executions: u64,
+    seed: u64,
+    executor: impl Fn(Target, &str, &str) -> bool,
+) -> anyhow::Result<Report> {
     let corpus = corpus(target);
     let mut dice = Dice(seed);
     let mut report = Report::default();
     let start = Instant::now();
-    for _ in 0..executions {
+    for execution in 1..=executions {
         let (text, other) = (input(&corpus, &mut dice), input(&corpus, &mut dice));
+        let finding = |execution| format!("execution {execution} with seed {seed}: {text:?} with {other:?}");
         let begun = Instant::now();
-        let accepted = catch_unwind(AssertUnwindSafe(|| execute(target, &text, &other)));
+        let accepted = catch_unwind(AssertUnwindSafe(|| executor(target, &text, &other)));
         let took = begun.elapsed();
         report.slowest = report.slowest.max(took);
         match accepted {
             Ok(accepted) => report.accepted += u64::from(accepted),
-            Err(_) => anyhow::bail!("{target:?} panics on {text:?} with {other:?}"),
+            Err(_) => anyhow::bail!("{target:?} panics on {}", finding(execution)),
         }
-        anyhow::ensure!(took < LONGEST, "{target:?} takes {took:?} on {text:?} with {other:?}");
+        anyhow::ensure!(took < LONGEST, "{target:?} takes {took:?} on {}", finding(execution));
     }
     report.took = start.elapsed();
     Ok(report)
@@ -228,13 +235,33 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     #[test]
     fn every_target_survives_a_while() {
         for target in Target::value_variants() {
-            let report = feed(*target, 2_000, 7).unwrap();
+            let report = feed(*target, 2_000, 7, execute).unwrap();
             assert!(report.accepted > 0, "{target:?} is never given anything it accepts");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_reported_with_what_led_to_it() {
+        for target in Target::value_variants() {
+            let last = RefCell::new((0, String::new(), String::new()));
+            let panics_at_13 = |_: Target, text: &str, other: &str| {
+                let count = last.borrow().0 + 1;
+                last.replace((count, text.to_owned(), other.to_owned()));
+                assert_ne!(count, 13, "broken");
+                true
+            };
+            let report = feed(*target, 50, 7, panics_at_13).err().map(|error| error.to_string());
+            let (count, text, other) = last.into_inner();
+            assert_eq!(count, 13, "{target:?} goes on after a panic");
+            let expected = format!("{target:?} panics on execution 13 with seed 7: {text:?} with {other:?}");
+            assert_eq!(report, Some(expected));
         }
     }
 }
