@@ -164,9 +164,9 @@ limits! {
     WORK_TICK_MS: u64 = 400, "milliseconds";
     /// Persons that are looked at in one go after a change of the mappings, or of the day.
     SWEEP_SLICE_PERSONS_MAX: usize = 500, "persons";
-    /// Persons and operations read ahead or given to the agent, beyond which nobody is looked at whom no operation asks for.
+    /// Persons and operations read ahead or given to the agent, beyond which a walk waits; whose day has come does not.
     SWEEP_WAITING_PERSONS_MAX: usize = 300, "persons";
-    /// How often it is asked whose day has come.
+    /// How often it is asked whose day has come, where nobody's had or other work waits.
     DAY_LOOK_MS: i64 = 1_000, "milliseconds";
     /// Longest time in which the persons are counted whom a change of the mappings would touch.
     IMPACT_MS_MAX: i64 = 50_000, "milliseconds";

@@ -17,18 +17,29 @@ pub(super) fn error_pages(root: &Path) -> Vec<String> {
         // Pages about all of them.
         .filter(|name| !matches!(name.as_str(), "README" | "ldap-result-codes"))
         .collect();
-    let records = Code::ALL.iter().map(ToString::to_string);
-    let wanted: BTreeSet<String> = records.chain(Refusal::ALL.iter().map(ToString::to_string)).collect();
-    let mut out: Vec<String> =
-        wanted.difference(&found).map(|name| format!("docs/errors/{name}.md is missing")).collect();
-    out.extend(found.difference(&wanted).map(|name| format!("docs/errors/{name}.md is the page of no code")));
-    for name in wanted.intersection(&found) {
+    let mut out = unpaired(&found);
+    for name in codes().intersection(&found) {
         let text = std::fs::read_to_string(folder.join(format!("{name}.md"))).unwrap_or_default();
         if !text.starts_with(&format!("# {name}\n")) {
             out.push(format!("docs/errors/{name}.md does not begin with `# {name}`"));
         }
     }
     out
+}
+
+/// The codes that want a page.
+fn codes() -> BTreeSet<String> {
+    let refusals = Refusal::ALL.iter().map(ToString::to_string);
+    Code::ALL.iter().map(ToString::to_string).chain(refusals).collect()
+}
+
+/// Codes without a page, and pages without a code.
+fn unpaired(found: &BTreeSet<String>) -> Vec<String> {
+    let wanted = codes();
+    let missing = wanted.difference(found).map(|name| format!("docs/errors/{name}.md is missing"));
+    missing
+        .chain(found.difference(&wanted).map(|name| format!("docs/errors/{name}.md is the page of no code")))
+        .collect()
 }
 
 /// A row of `docs/semantics.md`.
@@ -119,6 +130,19 @@ mod tests {
         check("| a | q | x | yes |\n| a | q | x | no |\n", Err("docs/semantics.md: two rows with the id a"));
         check("| a | q | x | maybe |\n", Err("docs/semantics.md: a: touched is yes or no, not 'maybe'"));
         check("", Err("docs/semantics.md has no table"));
+    }
+
+    #[test]
+    fn every_code_has_its_page() {
+        assert_eq!(unpaired(&codes()), [""; 0]);
+        for code in [Code::ContainerNotFound.to_string(), Refusal::RequestDenied.to_string()] {
+            let mut found = codes();
+            assert!(found.remove(&code), "{code} wants a page");
+            assert_eq!(unpaired(&found), [format!("docs/errors/{code}.md is missing")]);
+        }
+        let mut found = codes();
+        found.insert("NoSuchCode".to_owned());
+        assert_eq!(unpaired(&found), ["docs/errors/NoSuchCode.md is the page of no code"]);
     }
 
     #[test]
