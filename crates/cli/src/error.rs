@@ -159,6 +159,10 @@ fn remedy_of(refusal: &Refusal) -> Option<&'static str> {
         (401, "invalid_client") => Some("Check ROLLCALL_CLIENT_ID and ROLLCALL_CLIENT_SECRET."),
         (401, _) => Some("Check that ROLLCALL_URL and ROLLCALL_TENANT belong to the client."),
         (403, _) => Some("The client lacks a role: `rollcall app grant APP ROLE` by a client that may grant."),
+        // The service says so of persons; another id of the path may be at fault everywhere else.
+        (404, _) if refusal.message.contains("externalId") => {
+            Some("Check the externalId, and ROLLCALL_JOB: the person may belong to another job.")
+        }
         (404, _) => Some("Check the id, and ROLLCALL_JOB: `rollcall job list` shows the jobs there are."),
         (413, _) => Some("One operation is larger than the service accepts."),
         (429, _) => Some("Wait, or send less at once (--parallel)."),

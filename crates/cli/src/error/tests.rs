@@ -46,7 +46,9 @@ fn remedies_name_what_to_change() {
     check(refused(400, "invalid_request", "AADSTS900023: Tenant"), "a GUID");
     check(refused(401, "InvalidAuthenticationToken", "expired"), "ROLLCALL_TENANT");
     check(refused(403, "Authorization_RequestDenied", "no"), "app grant");
-    check(refused(404, "JobNotFound", "no"), "ROLLCALL_JOB");
+    check(refused(404, "JobNotFound", "no"), "rollcall job list");
+    let nobody = "No person with externalId 'E-9' is known to this job.";
+    check(refused(404, "Request_ResourceNotFound", nobody), "Check the externalId, and ROLLCALL_JOB");
     check(Error::SettingMissing { name: "ROLLCALL_URL", flag: "--url" }, "--url");
     let obstacle = Obstacle::Certificate;
     check(Error::Unreachable { url: String::new(), cause: String::new(), obstacle }, "ROLLCALL_CA");
