@@ -13,6 +13,9 @@ use crate::lab::Kind;
 
 /// People of the feed; all are there before the clock starts.
 const PEOPLE: u32 = 2_000;
+/// Times that everybody is changed at full speed before the clock starts: heaps and page caches have their highest
+/// level behind them then, and what grows is what is kept of each record.
+const WARM_ROUNDS: u32 = 10;
 const SAMPLE: Duration = Duration::from_secs(10);
 /// What a figure may grow by over the last two thirds, as a share of its mean, and still be called flat.
 const GROWTH_SHARE_MAX: f64 = 0.05;
@@ -53,6 +56,11 @@ pub(crate) fn soak(args: &SoakArgs) -> anyhow::Result<ExitCode> {
 async fn run(stand: &mut Stand, args: &SoakArgs) -> anyhow::Result<bool> {
     let numbers = stand.take(PEOPLE);
     stand.run(&people(numbers.clone()), "done").await?;
+    for version in 1..=WARM_ROUNDS {
+        let changed: Vec<Record> =
+            numbers.clone().map(|number| Record { number, version, active: Active::Yes }).collect();
+        stand.run(&changed, "done").await?;
+    }
     let pids: Vec<(&str, u32)> = ["service", "agent"].into_iter().zip(stand.pids()).collect();
     let figures = ["KiB", "descriptors"];
     let names = pids.iter().flat_map(|(what, _)| figures.map(|figure| format!("{what} {figure}")));
@@ -62,7 +70,7 @@ async fn run(stand: &mut Stand, args: &SoakArgs) -> anyhow::Result<bool> {
     let period = Duration::from_secs_f64(OPERATIONS as f64 / f64::from(args.rate.max(1)));
     let (mut beat, mut sampled) = (interval(period), Duration::ZERO);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut next, mut version, mut uploads) = (numbers.start, 1, Vec::new());
+    let (mut next, mut version, mut uploads) = (numbers.start, WARM_ROUNDS + 1, Vec::new());
     while start.elapsed() < end {
         beat.tick().await;
         let until = numbers.end.min(next + u32::try_from(OPERATIONS)?);
