@@ -5,7 +5,7 @@ use rollcall_model::ids::{JobId, LogId, PersonId, ServicePrincipalId, TenantId, 
 use rollcall_model::operation::{Method, OperationState};
 use rollcall_model::{Code, Timestamp};
 
-use crate::Error;
+use crate::{Audit, Error};
 
 /// An accepted request, before it is stored.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct NewUpload {
     pub idempotency: Option<(String, [u8; 32])>,
     /// `Rollcall-Lane: urgent`.
     pub urgent: bool,
+    /// Written with it, where somebody's act made it.
+    pub audit: Option<Audit>,
 }
 
 /// One element of it.

@@ -95,6 +95,10 @@ pub trait Schemas: Send + Sync {
     /// One version, or the newest.
     async fn schema(&self, job: &JobId, version: Option<i64>) -> Result<Option<StoredSchema>, Error>;
 
+    /// What the job did, or does, by those stored versions whose text holds `word`, letters, in whatever case; newest
+    /// first.
+    async fn configs_holding(&self, job: &JobId, word: &str) -> Result<Vec<JobConfig>, Error>;
+
     /// The versions below `before`, or all, newest first.
     async fn schema_history(&self, job: &JobId, before: Option<i64>, limit: i64) -> Result<Vec<SchemaRow>, Error>;
 

@@ -190,8 +190,6 @@ async fn done(
     }
     let (upload, found) = upload(state, caller, job, persons).await?;
     let id = accept(state, &upload).await?;
-    let audit = state.audit(caller, "job.provisionOnDemand", job.id.as_str(), &json!({ "upload": id.to_string() }));
-    state.store.note_audit(caller.tenant, &audit).await?;
     let ended = wait(state, caller, id).await?;
     let mut told = Vec::with_capacity(found.len());
     for operation in &ended.operations {
@@ -231,8 +229,10 @@ async fn upload(
         found.push(one.person.external_id.clone());
     }
     let now = state.clock.now();
+    let id = UploadId(state.random.uuid_v7(now));
+    let audit = state.audit(caller, "job.provisionOnDemand", job.id.as_str(), &json!({ "upload": id.to_string() }));
     let upload = NewUpload {
-        id: UploadId(state.random.uuid_v7(now)),
+        id,
         tenant: caller.tenant,
         job: job.id.clone(),
         received: now,
@@ -241,6 +241,7 @@ async fn upload(
         operations: rows,
         idempotency: None,
         urgent: true,
+        audit: Some(audit),
     };
     Ok((upload, found))
 }

@@ -11,7 +11,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use rollcall_engine::evaluate::{self, Evaluation, Prepared, Surroundings};
+use rollcall_engine::expression::compile;
+use rollcall_model::config::{Mapping, MappingSource};
 use rollcall_model::{fold, limits};
 use rollcall_store::{Cause, Job, PersonUpdate, Sweep, SweepState};
 use rollcall_wire::rollcall::persons::{
@@ -32,6 +33,9 @@ pub(crate) use impact::impact;
 /// What stands for a value that is kept out of sight.
 const REDACTED: &str = "[Redact]";
 
+/// The function that keeps a value out of the log, lower case.
+const REDACTING: &str = "redact";
+
 pub(crate) async fn show(
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
@@ -39,7 +43,7 @@ pub(crate) async fn show(
 ) -> Result<Json<PersonShown>, ApiError> {
     let job = find::job(&state, &caller, &job).await?;
     let update = person(&state, &job, &external_id).await?;
-    let redacted = redacted(&state, &job, &update);
+    let redacted = redacted(&state, &job).await?;
     let due_reason = update.due.map(|_| update.cause.map_or("operation", Cause::as_str).to_owned());
     let person = update.person;
     Ok(Json(PersonShown {
@@ -70,26 +74,24 @@ async fn person(state: &AppState, job: &Job, external_id: &str) -> Result<Person
 }
 
 fn masked(mut attributes: BTreeMap<String, Vec<String>>, redacted: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
-    for (_, values) in attributes.iter_mut().filter(|(name, _)| redacted.contains(*name)) {
+    for (_, values) in attributes.iter_mut().filter(|(name, _)| redacted.contains(&name.to_lowercase())) {
         values.fill(REDACTED.to_owned());
     }
     attributes
 }
 
-/// Attributes, lower case, whose values the mappings keep out of the log.
-fn redacted(state: &AppState, job: &Job, update: &PersonUpdate) -> BTreeSet<String> {
-    let domain = job.config.domain.as_deref().unwrap_or_default();
-    let Ok(prepared) = Prepared::new(&job.config, job.schema_version, domain) else { return BTreeSet::new() };
-    let (secret, reserved) = (state.secrets.of(&job.id), BTreeMap::new());
-    let surroundings =
-        Surroundings { now: state.clock.now(), manager_link: None, secret: &secret, reserved: &reserved };
-    match evaluate::evaluate(&prepared, &update.person, &surroundings).evaluation {
-        Evaluation::Send(desired) => {
-            let hidden = desired.attributes.iter().filter(|attribute| attribute.redacted);
-            hidden.map(|attribute| attribute.name.to_lowercase()).collect()
-        }
-        Evaluation::Skip(..) | Evaluation::Fail(..) => BTreeSet::new(),
-    }
+/// Attributes, lower case, whose values a stored version of the mappings may keep out of the log. What is confirmed may
+/// have been written by any of them; whether the person can be evaluated today is of no account.
+async fn redacted(state: &AppState, job: &Job) -> Result<BTreeSet<String>, ApiError> {
+    let versions = state.store.configs_holding(&job.id, REDACTING).await?;
+    let mappings = versions.into_iter().flat_map(|config| config.mappings);
+    Ok(mappings.filter(may_redact).map(|mapping| mapping.target.to_lowercase()).collect())
+}
+
+/// An expression that is no longer understood may do whatever it names.
+fn may_redact(mapping: &Mapping) -> bool {
+    let MappingSource::Expression(text) = &mapping.source else { return false };
+    text.to_lowercase().contains(REDACTING) && compile(text).map_or(true, |compiled| compiled.may_redact())
 }
 
 pub(crate) async fn sweep(

@@ -68,6 +68,7 @@ pub(crate) async fn bulk_upload(
         operations: rows,
         idempotency: key.map(|key| (key, digest)),
         urgent,
+        audit: None,
     };
     let id = accept(&state, &upload).await?;
     Ok(accepted(&state, version.unwrap_or_default().0, &job, id))

@@ -11,13 +11,15 @@ use rollcall_model::ids::{Epoch, ObjectGuid, TenantId};
 use rollcall_model::limits;
 use rollcall_model::plan::Failure;
 use rollcall_model::schema::Schema;
-use rollcall_store::{Ask, Error};
+use rollcall_store::{Ask, Error, Store};
 use rollcall_wire::link::{Capability, FromAgent, Planned, Question, ToAgent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
+use uuid::Uuid;
 
 use super::domain::{Event, Worker, chain};
 use super::session::Questions;
@@ -135,6 +137,25 @@ fn answer(frame: FromAgent, controller: &str) -> Result<Value, NoAnswer> {
     }
 }
 
+/// Takes a question out of the store once nobody waits for its answer, be it that the client hung up. What a node leaves
+/// behind that stops meanwhile goes with a later question.
+struct Waiting {
+    store: Arc<dyn Store>,
+    id: Uuid,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let (store, id) = (Arc::clone(&self.store), self.id);
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = store.drop_ask(id).await {
+                warn!(error = %chain(&error), "a question that nobody waits for could not be dropped");
+            }
+        });
+    }
+}
+
 /// Leaves the question in the store and waits for its answer there.
 async fn elsewhere(options: &WorkOptions, tenant: TenantId, domain: &str, asked: &Asked) -> Result<Value, NoAnswer> {
     let failed = |error: Error| {
@@ -146,6 +167,7 @@ async fn elsewhere(options: &WorkOptions, tenant: TenantId, domain: &str, asked:
     let at = options.store.shared_now(now).await.map_err(failed)?;
     let ask = Ask { id: options.random.uuid_v7(now), at, question: body::pack(&[text]) };
     let since = at.plus_ms(-limits::PREVIEW_ANSWER_MS_MAX);
+    let _waiting = Waiting { store: Arc::clone(&options.store), id: ask.id };
     let stored = options.store.put_ask(tenant, domain, &ask, limits::ASKS_WAITING_MAX, since).await.map_err(failed)?;
     if !stored {
         return Err(NoAnswer::Silent);
@@ -160,7 +182,6 @@ async fn elsewhere(options: &WorkOptions, tenant: TenantId, domain: &str, asked:
     };
     let limit = Duration::from_millis(limits::PREVIEW_ANSWER_MS_MAX.unsigned_abs() - 1_000);
     let waited = tokio::time::timeout(limit, waited).await.unwrap_or(Err(NoAnswer::Silent));
-    options.store.drop_ask(ask.id).await.map_err(failed)?;
     let mut values = body::unpack(&waited?).map_err(|_| NoAnswer::Silent)?;
     let answer: Result<Value, NoAnswer> = read(values.pop().unwrap_or_default())?;
     answer
@@ -267,5 +288,40 @@ impl Asker {
         });
         let way = Way::Here { frames, questions, epoch: Epoch(1), can_preview: true };
         Self { way, controller: "dc1".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::Timestamp;
+
+    use super::super::bench::Bench;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_question_of_a_client_that_hung_up_is_dropped() {
+        let bench = Bench::new().await;
+        let (options, lease) = (Arc::clone(&bench.node().options), bench.world.lease.clone());
+        let way = Way::Elsewhere { options, tenant: lease.tenant, domain: lease.domain.clone() };
+        let asker = Asker { way, controller: "dc1".to_owned() };
+        let asking = tokio::spawn(async move { asker.schema().await });
+        let look = async || tokio::time::sleep(Duration::from_millis(20)).await;
+        let ask = loop {
+            let taken = bench.store.take_asks(&lease, Timestamp(0)).await.unwrap();
+            match taken.into_iter().next() {
+                Some(ask) => break ask,
+                None => look().await,
+            }
+        };
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        for _ in 0..100 {
+            bench.store.answer_ask(ask.id, &[1]).await.unwrap();
+            if bench.store.ask_answer(ask.id).await.unwrap().is_none() {
+                return;
+            }
+            look().await;
+        }
+        panic!("it still waits for an answer");
     }
 }

@@ -35,6 +35,24 @@ pub(super) async fn an_upload_round_trips(store: &dyn Store) {
     assert!(store.accept(&unknown, ROOM, START).await.is_err());
 }
 
+pub(super) async fn an_upload_is_stored_with_its_audit(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let before = store.audit(world.tenant, 100).await.unwrap().len();
+    let sha256 = [7; 32];
+    let mut upload = NewUpload {
+        audit: Some(world.audit("job.provisionOnDemand")),
+        idempotency: Some(("k".to_owned(), sha256)),
+        ..world.upload(&["a"])
+    };
+    assert_eq!(store.accept(&upload, 0, START).await.unwrap(), Accepted::Full);
+    assert_eq!(store.audit(world.tenant, 100).await.unwrap().len(), before, "nothing stored, nothing audited");
+    assert_eq!(world.accept(store, &upload).await, Accepted::New);
+    let first = upload.audit.replace(world.audit("job.provisionOnDemand"));
+    assert!(matches!(world.accept(store, &upload).await, Accepted::Replay(_)));
+    let after = store.audit(world.tenant, 100).await.unwrap();
+    assert_eq!((after.len(), after.first()), (before + 1, first.as_ref()));
+}
+
 pub(super) async fn a_key_is_answered_as_before_or_refused(store: &dyn Store) {
     let world = World::new(store, 1).await;
     let keyed =

@@ -1,11 +1,11 @@
 //! The schemas that jobs have had.
 
-use rollcall_model::config::{DeleteAction, JobConfig};
+use rollcall_model::config::{DeleteAction, JobConfig, JobState, Mapping, MappingSource};
 use rollcall_model::ids::{JobId, TenantId};
 use rollcall_model::limits::SCHEMA_VERSIONS_KEPT_MAX;
 
 use super::world::{START, World, config};
-use crate::{Audit, NewSchema, SchemaOrigin, SchemaSaved, Store, TargetCheck};
+use crate::{Audit, Job, NewSchema, SchemaOrigin, SchemaSaved, Store, TargetCheck};
 
 fn schema(config: &JobConfig) -> NewSchema<'_> {
     NewSchema {
@@ -58,6 +58,26 @@ pub(super) async fn every_version_is_kept(store: &dyn Store) {
         store.note_target_check(&world.job, 2, &found).await.unwrap();
         assert_eq!(store.schema(&world.job, Some(2)).await.unwrap().unwrap().row.targets, found);
     }
+}
+
+pub(super) async fn versions_are_found_by_a_word(store: &dyn Store) {
+    let world = World::new(store, 1).await;
+    let other = Job { id: JobId::new(world.tenant, world.id()), ..world.job_of(JobState::Active) };
+    store.create_job(&other, &world.audit("job.create")).await.unwrap();
+    let with = |text: &str| {
+        let source = MappingSource::Expression(text.to_owned());
+        JobConfig { mappings: vec![Mapping::new("title", source)], ..config() }
+    };
+    let (first, second, third) = (with("ReDact([a])"), with("[a]"), with("Redact([b])"));
+    for config in [&first, &second, &third, &second] {
+        let saved = store.save_schema(world.tenant, &world.job, &schema(config), &world.audit("schema.put")).await;
+        assert!(matches!(saved.unwrap(), SchemaSaved::Saved(_)));
+    }
+    let found = async |job: &JobId, word: &str| store.configs_holding(job, word).await.unwrap();
+    assert_eq!(found(&world.job, "redact").await, [third, first]);
+    assert_eq!(found(&world.job, "reDACT([A])").await.len(), 1);
+    assert_eq!(found(&world.job, "no such word").await, []);
+    assert_eq!(found(&other.id, "redact").await, [], "of this job only");
 }
 
 pub(super) async fn a_save_names_what_it_was_made_from(store: &dyn Store) {

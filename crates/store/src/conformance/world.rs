@@ -171,6 +171,7 @@ impl World {
                 .collect(),
             idempotency: None,
             urgent: false,
+            audit: None,
         }
     }
 

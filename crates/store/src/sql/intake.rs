@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::batch::{batch, hex, key};
+use super::identity::write_audit;
 use super::{Pace, Row, Sql, SqlStore, Transaction, inconsistent};
 use crate::{Accepted, Error, Intake, NewUpload, Upload};
 
@@ -114,6 +115,9 @@ impl Intake for SqlStore {
         let id = stored.int("id")?;
         if !upload.operations.is_empty() {
             write_operations(&mut tx, upload, id, operations).await?;
+        }
+        if let Some(audit) = &upload.audit {
+            write_audit(&mut tx, upload.tenant, audit).await?;
         }
         tx.commit().await?;
         if room == Taken::AndCountAgain {

@@ -51,6 +51,15 @@ fn read_row(row: &Row) -> Result<SchemaRow, Error> {
     })
 }
 
+fn read_config(row: &Row, job: &JobId) -> Result<JobConfig, Error> {
+    serde_json::from_str(&row.text("config")?).map_err(|error| Error::Inconsistent {
+        table: "job_schema",
+        column: "config",
+        row: job.as_str().to_owned(),
+        why: error.to_string(),
+    })
+}
+
 /// What a version is stored with beside its place.
 pub(super) struct Version<'a> {
     pub(super) number: i64,
@@ -144,14 +153,18 @@ impl Schemas for SqlStore {
         let Some(row) = self.db.row("reading a schema", sql, args![job.as_str(), version]).await? else {
             return Ok(None);
         };
-        let config: JobConfig = serde_json::from_str(&row.text("config")?).map_err(|error| Error::Inconsistent {
-            table: "job_schema",
-            column: "config",
-            row: job.as_str().to_owned(),
-            why: error.to_string(),
-        })?;
         let (document, tests) = (row.opt_text("document")?, row.text("tests")?);
-        Ok(Some(StoredSchema { row: read_row(&row)?, config, document, tests }))
+        Ok(Some(StoredSchema { row: read_row(&row)?, config: read_config(&row, job)?, document, tests }))
+    }
+
+    async fn configs_holding(&self, job: &JobId, word: &str) -> Result<Vec<JobConfig>, Error> {
+        let sql = sql!(
+            "select s.config from job_schema s join job j on j.id = s.job \
+              where j.name = $1 and lower(s.config) like $2 order by s.version desc"
+        );
+        let args = args![job.as_str(), format!("%{}%", word.to_lowercase())];
+        let rows = self.db.rows("looking through a job's schemas", sql, args).await?;
+        rows.iter().map(|row| read_config(row, job)).collect()
     }
 
     async fn schema_history(&self, job: &JobId, before: Option<i64>, limit: i64) -> Result<Vec<SchemaRow>, Error> {

@@ -213,6 +213,7 @@ async fn use_keys(store: &dyn Store, task: &Task, report: &mut Report) {
             operations: Vec::new(),
             idempotency: Some((format!("key {at}"), [0; 32])),
             urgent: false,
+            audit: None,
         };
         match store.accept(&upload, 1_000, Timestamp(0)).await.unwrap() {
             Accepted::New => report.stored.push(at),

@@ -1,17 +1,27 @@
 //! Persons shown, walks over them, and what a change of the mappings would touch.
 
+use std::time::Duration;
+
 use base64::Engine as _;
+use rollcall_model::config::{DeleteAction, JobConfig, Mapping, MappingSource};
 use rollcall_model::ids::{JobId, NodeId, ObjectGuid, PersonId, Version};
+use rollcall_model::limits::SCHEMA_VERSIONS_KEPT_MAX;
+use rollcall_model::operation::Method;
 use rollcall_model::person::{Confirmed, Link, Person};
-use rollcall_model::{Clock as _, Timestamp};
-use rollcall_store::{Cause, MergeBatch, PersonUpdate};
+use rollcall_model::{Clock as _, Random as _, Timestamp};
+use rollcall_store::{Audit, Cause, MergeBatch, NewSchema, PersonUpdate, SchemaOrigin, SchemaSaved, TargetCheck};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::{Answer, Call, World};
+use crate::system::SystemRandom;
 
 /// A job of a domain, and linked persons at rest with these titles.
-async fn with_persons(titles: &[&str]) -> World {
+pub(super) async fn with_persons(titles: &[&str]) -> World {
+    with_changed(titles, |_| ()).await
+}
+
+async fn with_changed(titles: &[&str], change: impl Fn(&mut Person)) -> World {
     let world = World::new().await;
     let domain = "corp.example.test";
     let settings = json!({ "domain": domain, "container": "OU=Staff,DC=corp,DC=example,DC=test" });
@@ -24,7 +34,8 @@ async fn with_persons(titles: &[&str]) -> World {
     let agent = agent["agent"].as_str().unwrap().parse().unwrap();
     let (tenant, node, now) = (world.tenant.parse().unwrap(), NodeId(Uuid::from_u128(1)), world.clock.now());
     let held = world.store().acquire_lease(tenant, domain, node, agent, None, now, 10_000, 0).await.unwrap().unwrap();
-    let persons = (0..).zip(titles).map(|(n, title)| linked(&world, n, title)).collect();
+    let mut persons: Vec<PersonUpdate> = (0..).zip(titles).map(|(n, title)| linked(&world, n, title)).collect();
+    persons.iter_mut().for_each(|update| change(&mut update.person));
     let batch = MergeBatch { persons, ..MergeBatch::default() };
     let _ = world.store().merge(&held.lease, &batch).await.unwrap();
     world
@@ -115,6 +126,32 @@ async fn impact_counts_whom_a_schema_would_touch() {
     assert_eq!((person.due, person.person.version), (None, Version(1)));
 }
 
+/// semantics: delete
+#[tokio::test]
+async fn impact_tells_whose_account_would_be_deleted() {
+    let world = with_changed(&["a", "b", "c"], |person| {
+        // Of the first two, and the account of the second was disabled long ago.
+        if person.external_id != "E-2" {
+            person.pending.method = Method::Delete;
+        }
+        if let Some(confirmed) = person.confirmed.as_mut().filter(|_| person.external_id == "E-1") {
+            confirmed.enabled = Some(false);
+        }
+    })
+    .await;
+    let stored = world.store().schema(&JobId::from_text(&world.job), None).await.unwrap().unwrap().config;
+    // Who may not be deleted, as the agent's own policy has it, is disabled.
+    for (delete_action, actions) in [
+        (DeleteAction::Delete, json!({ "delete": 1, "disable": 1 })),
+        (DeleteAction::Disable, json!({ "disable": 1 })),
+        (DeleteAction::Off, json!({})),
+    ] {
+        save(&world, &JobConfig { delete_action, ..stored.clone() }).await;
+        let found = impact(&world, &json!({ "schema": with_title(&world, "[title]").await })).await.expect(200).json();
+        assert_eq!((&found["persons"], &found["actions"]), (&json!(3), &actions), "{delete_action:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_person_is_shown_to_whom_the_job_may_be_shown() {
     let world = with_persons(&["Buyer"]).await;
@@ -127,12 +164,78 @@ async fn a_person_is_shown_to_whom_the_job_may_be_shown() {
     let (_, token) = world.client_with(&["SynchronizationData-User.Upload"]).await;
     world.send(Call::new("GET", &path).token(&token)).await.expect(403);
     world.send(Call::new("GET", &path)).await.expect(401);
-    // Kept out of the log, kept out of sight.
-    let schema = with_title(&world, "Redact([title])").await;
-    let put = format!("/v1.0/servicePrincipals/{}/synchronization/jobs/{}/schema", world.principal, world.job);
-    world.send(Call::new("PUT", &put).token(&world.admin).json(&schema)).await.expect(204);
-    let shown = world.get(&path).await.expect(200).json();
-    assert_eq!(shown["confirmed"]["attributes"]["title"], json!(["[Redact]"]));
+}
+
+/// semantics: redaction
+#[tokio::test]
+async fn what_a_mapping_ever_kept_out_of_the_log_is_kept_out_of_sight() {
+    let world = with_persons(&["Buyer"]).await;
+    let id = JobId::from_text(&world.job);
+    let check = async |text: &str, expected: &str| {
+        let source = MappingSource::Expression(text.to_owned());
+        let mut config = world.store().job(world.tenant.parse().unwrap(), &id).await.unwrap().unwrap().config;
+        config.mappings.retain(|mapping| mapping.target != "title");
+        config.mappings.push(Mapping::new("title", source));
+        save(&world, &config).await;
+        let shown = world.get(&ours(&world, "persons/e-0")).await.expect(200).json();
+        let attributes = &shown["confirmed"]["attributes"];
+        assert_eq!((&attributes["title"], &attributes["displayname"]), (&json!([expected]), &json!(["Ada"])), "{text}");
+    };
+    check("[title]", "Buyer").await;
+    check(r#"Append([title], " redacted")"#, "Buyer").await;
+    // This record fails by it, and not even its branch is gone through.
+    check(r#"IIF([title] = "12", Redact([title]), CStr(CDate([title])))"#, "[Redact]").await;
+    check("[title]", "[Redact]").await;
+    for _ in 2..SCHEMA_VERSIONS_KEPT_MAX {
+        save(&world, &world.store().schema(&id, None).await.unwrap().unwrap().config).await;
+    }
+    check("[title]", "Buyer").await;
+    // It was a function once, or another version of the service had it.
+    check("RedactAll([title])", "[Redact]").await;
+}
+
+async fn save(world: &World, config: &JobConfig) {
+    let schema = NewSchema {
+        config,
+        document: None,
+        tests: None,
+        origin: SchemaOrigin::Saved,
+        note: None,
+        targets: &TargetCheck::Passed,
+        based_on: None,
+    };
+    let audit = Audit {
+        id: SystemRandom.uuid_v4(),
+        at: world.clock.now(),
+        actor: "x".to_owned(),
+        action: "x".to_owned(),
+        target: "x".to_owned(),
+        details: "{}".to_owned(),
+    };
+    let (tenant, job) = (world.tenant.parse().unwrap(), JobId::from_text(&world.job));
+    let saved = world.store().save_schema(tenant, &job, &schema, &audit).await.unwrap();
+    assert!(matches!(saved, SchemaSaved::Saved(_)));
+}
+
+/// What is asked of the workers about a person brings no value: not even of one whose record is only a name.
+#[tokio::test]
+async fn on_demand_of_a_minimal_record_is_an_audited_operation() {
+    let world = with_persons(&["Buyer"]).await;
+    let id = JobId::from_text(&world.job);
+    let tenant = world.tenant.parse().unwrap();
+    let path = |act: &str| format!("/v1.0/servicePrincipals/{}/synchronization/jobs/{id}/{act}", world.principal);
+    world.post(&path("start"), &json!({})).await.expect(204);
+    let subjects = json!({ "parameters": [{ "subjects": [{ "objectId": "e-0", "objectTypeName": "User" }] }] });
+    let path = path("provisionOnDemand");
+    // Nobody works on it here: the client hangs up.
+    assert!(tokio::time::timeout(Duration::from_secs(1), world.post(&path, &subjects)).await.is_err());
+    let waiting = world.store().waiting_operations(std::slice::from_ref(&id), 9).await.unwrap();
+    let [operation] = waiting.as_slice() else { panic!("{waiting:?}") };
+    let bodies = world.store().bodies(&[operation.upload]).await.unwrap();
+    assert_eq!(crate::body::unpack(&bodies[0].1).unwrap(), [json!({ "externalId": "E-0" })]);
+    let audit = world.store().audit(tenant, 1).await.unwrap().remove(0);
+    let details = json!({ "upload": operation.upload.to_string() }).to_string();
+    assert_eq!((audit.action.as_str(), audit.details), ("job.provisionOnDemand", details));
 }
 
 #[tokio::test]
