@@ -85,13 +85,21 @@ pub(super) fn prepared(job: &Job, config: &JobConfig, places: &Places) -> Result
     // Whoever sets a setting is not told off for mappings that were saved before anybody minded.
     if matches!(places, Places::Settings) {
         let before = check_config(&job.config, &domain(&job.config));
-        problems.retain(|problem| !before.contains(problem));
+        retain_new(&mut problems, &before);
     }
     if !problems.is_empty() {
         return Err(refused_config(&problems, config, places));
     }
     Prepared::new(config, job.schema_version, &domain(config))
         .map_err(|problems| refused_config(&problems, config, places))
+}
+
+/// Leaves out what was wrong before. A mapping may stand in another place by now, and is wrong as it was.
+pub(super) fn retain_new(problems: &mut Vec<evaluate::Problem>, before: &[evaluate::Problem]) {
+    let same = |a: &evaluate::Problem, b: &evaluate::Problem| {
+        a.target == b.target && a.at == b.at && a.message == b.message && a.hint == b.hint
+    };
+    problems.retain(|problem| !before.iter().any(|known| same(problem, known)));
 }
 
 /// One problem, drawn where it is one of a text.

@@ -116,7 +116,7 @@ fn new_problems(job: &Job, proposal: &Proposal, schema: &Schema) -> Vec<Problem>
     let mut problems = directory::problems(&proposal.config, schema);
     if matches!(proposal.places, Places::Settings) {
         let known = directory::problems(&job.config, schema);
-        problems.retain(|problem| !known.contains(problem));
+        check::retain_new(&mut problems, &known);
     }
     problems
 }
@@ -136,8 +136,8 @@ fn to_text<T: serde::Serialize>(value: &T) -> Result<String, ApiError> {
 
 fn outdated(wanted: i64, newest: i64) -> ApiError {
     let message = format!(
-        "The change was made from version {wanted}, and the schema has version {newest} by now: GET it again, make the \
-         change there, and save that."
+        "The change was made from version {wanted}, and the schema has version {newest} by now: GET it again \
+         (`rollcall schema get`), make the change there, and save that."
     );
     ApiError::new(StatusCode::PRECONDITION_FAILED, Refusal::PreconditionFailed, message)
 }

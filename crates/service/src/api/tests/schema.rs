@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use rollcall_model::ids::TenantId;
+use rollcall_model::Refusal;
+use rollcall_model::config::JobConfig;
+use rollcall_model::ids::{JobId, TenantId};
 use rollcall_model::schema::{Attribute, Class, Schema, Syntax};
 use serde_json::{Value, json};
 
+use super::persons::with_persons;
 use super::world::{Answer, Call, World};
+use crate::api::access::{Caller, Reach};
+use crate::api::schema::save_settings;
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -117,13 +122,51 @@ async fn a_save_may_name_the_version_it_was_made_from() {
     let answer = world.send(matching("\"1\"")).await.expect(412);
     let (code, message) = answer.error();
     assert_eq!(code, "PreconditionFailed");
-    assert!(message.contains("version 2") && message.contains("GET it again"), "{message}");
+    assert!(message.contains("version 2") && message.contains("`rollcall schema get`"), "{message}");
     world.send(matching("W/\"2\"")).await.expect(204);
     world.send(matching("*")).await.expect(204);
     world.send(matching("three")).await.expect(400);
     let ours = json!({ "schema": body, "basedOn": 1 });
     world.send(call(&world, "PUT", &self::ours(&world, ""), &ours)).await.expect(412);
     assert_eq!(world.get(&path(&world, "")).await.header("etag"), "\"4\"");
+}
+
+/// Two clients read one version and both save: the second is refused, and what the first saved stays.
+#[tokio::test]
+async fn a_save_undoes_no_other() {
+    let world = World::new().await;
+    let mut first = schema(&world).await;
+    let mut second = first.clone();
+    mappings(&mut first).push(expression("description", "\"first\""));
+    mappings(&mut second).push(expression("info", "\"second\""));
+    let based_on = |body: &Value| call(&world, "PUT", &path(&world, ""), body).header("if-match", "\"1\"");
+    world.send(based_on(&first)).await.expect(204);
+    world.send(based_on(&second)).await.expect(412);
+    let targets = |schema: &mut Value| {
+        mappings(schema).iter().map(|row| row["targetAttributeName"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let now = targets(&mut schema(&world).await);
+    assert!(now.contains(&"description".to_owned()) && !now.contains(&"info".to_owned()), "{now:?}");
+
+    // Settings name no version: two requests that read the job before either has saved.
+    let state = world.service.state();
+    let (tenant, id) = (world.tenant.parse().unwrap(), JobId::from_text(&world.job));
+    let job = world.store().job(tenant, &id).await.unwrap().unwrap();
+    let caller = Caller {
+        tenant,
+        principal: world.principal.parse().unwrap(),
+        app_id: world.client.parse().unwrap(),
+        reach: Reach::All,
+    };
+    let save = async |config: JobConfig| save_settings(state, &caller, &job, config, json!({})).await;
+    let zone = JobConfig { time_zone: Some("Europe/Berlin".to_owned()), ..job.config.clone() };
+    assert_eq!(save(zone).await.unwrap(), 3);
+    let days = JobConfig { unique_quarantine_days: 30, ..job.config.clone() };
+    let refused = save(days).await.unwrap_err();
+    assert_eq!((refused.status.as_u16(), refused.code), (412, Refusal::PreconditionFailed));
+    let after = world.store().job(tenant, &id).await.unwrap().unwrap();
+    assert_eq!((after.schema_version, after.config.time_zone.as_deref()), (3, Some("Europe/Berlin")));
+    assert_eq!(after.config.unique_quarantine_days, job.config.unique_quarantine_days);
 }
 
 #[tokio::test]
@@ -301,6 +344,45 @@ async fn targets_that_could_not_be_checked_are_checked_later() {
     let history = world.get(&ours(&world, "/history")).await.expect(200).json();
     assert_eq!(history["value"][0]["targets"], targets);
     assert_eq!(history["value"][1]["targets"]["state"], "pending", "an older version is left as it was");
+}
+
+/// A change of settings answers for what it brings, not for what the schema had before.
+#[tokio::test]
+async fn settings_answer_for_their_own_faults_only() {
+    let world = World::new().await;
+    set(&world, &json!({ "domain": "corp.test" })).await.expect(200);
+    let mut body = schema(&world).await;
+    mappings(&mut body).push(expression("lastLogon", "[title]"));
+    put(&world, &body).await.expect(204);
+    learn(&world);
+    assert_eq!(set(&world, &json!({ "budget": 7 })).await.expect(200).json()["budget"], 7);
+    let pair = |attribute: &str| json!({ "match": { "source": "externalId", "attribute": attribute } });
+    let refused = set(&world, &pair("noSuchThing")).await.expect(400);
+    let (code, message) = refused.error();
+    assert_eq!(code, "SchemaInvalid");
+    assert!(message.contains("noSuchThing") && !message.contains("lastLogon"), "{message}");
+    set(&world, &pair("initials")).await.expect(200);
+    // A schema is refused for all that it holds.
+    let again = put(&world, &schema(&world).await).await.expect(400);
+    assert!(again.error().1.contains("lastLogon"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_preview_refuses_a_broken_schema_as_a_save_does() {
+    let world = with_persons(&["Buyer"]).await;
+    let preview = format!("/rollcall/v1/jobs/{}/preview", world.job);
+    let mut broken = schema(&world).await;
+    mappings(&mut broken).push(expression("description", "ToLowr([title])"));
+    let mut unknown = schema(&world).await;
+    unknown["synchronizationRules"] = json!([]);
+    for (body, words) in
+        [(broken, ["mapping of description", "ToLower"]), (unknown, ["/synchronizationRules", "no object mapping"])]
+    {
+        let answer = world.post(&preview, &json!({ "schema": body, "limit": 1 })).await.expect(400);
+        let (code, message) = answer.error();
+        assert_eq!(code, "SchemaInvalid", "{message}");
+        assert!(words.iter().all(|word| message.contains(word)), "{words:?} {message}");
+    }
 }
 
 #[tokio::test]
