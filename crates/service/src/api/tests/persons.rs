@@ -35,7 +35,9 @@ async fn with_changed(titles: &[&str], change: impl Fn(&mut Person)) -> World {
     let (tenant, node, now) = (world.tenant.parse().unwrap(), NodeId(Uuid::from_u128(1)), world.clock.now());
     let held = world.store().acquire_lease(tenant, domain, node, agent, None, now, 10_000, 0).await.unwrap().unwrap();
     let mut persons: Vec<PersonUpdate> = (0..).zip(titles).map(|(n, title)| linked(&world, n, title)).collect();
-    persons.iter_mut().for_each(|update| change(&mut update.person));
+    for update in &mut persons {
+        change(&mut update.person);
+    }
     let batch = MergeBatch { persons, ..MergeBatch::default() };
     let _ = world.store().merge(&held.lease, &batch).await.unwrap();
     world
