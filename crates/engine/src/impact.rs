@@ -141,9 +141,11 @@ fn effects(desired: &DesiredState, confirmed: &Confirmed) -> Vec<Effect> {
     let mut add = |effect: Effect, is_so: bool| effects.extend(is_so.then_some(effect));
     let everything = desired.extent == Extent::Everything && !desired.leave_existing;
     // Nobody asked for the accounts of leavers of long ago to go, whatever the job does with leavers now.
-    add(Effect::Delete, desired.delete && confirmed.enabled != Some(false));
+    let is_deleted = desired.delete && confirmed.enabled != Some(false);
+    add(Effect::Delete, is_deleted);
     let account = if desired.leave_existing { None } else { Some(desired.account) };
-    add(Effect::Disable, account == Some(DesiredAccount::Disabled) && confirmed.enabled != Some(false));
+    let is_disabled = account == Some(DesiredAccount::Disabled) && confirmed.enabled != Some(false);
+    add(Effect::Disable, is_disabled && !is_deleted);
     add(Effect::Enable, account == Some(DesiredAccount::Enabled) && confirmed.enabled != Some(true));
     let moves =
         desired.container.may_move && desired.container.mapped.is_some() && desired.extent != Extent::AccountOnly;

@@ -142,9 +142,8 @@ async fn impact_tells_whose_account_would_be_deleted() {
     })
     .await;
     let stored = world.store().schema(&JobId::from_text(&world.job), None).await.unwrap().unwrap().config;
-    // Who may not be deleted, as the agent's own policy has it, is disabled.
     for (delete_action, actions) in [
-        (DeleteAction::Delete, json!({ "delete": 1, "disable": 1 })),
+        (DeleteAction::Delete, json!({ "delete": 1 })),
         (DeleteAction::Disable, json!({ "disable": 1 })),
         (DeleteAction::Off, json!({})),
     ] {
