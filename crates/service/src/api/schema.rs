@@ -105,7 +105,8 @@ pub(crate) async fn patch_refused(
 ) -> Result<Response, ApiError> {
     find::job_under(&state, &caller, &principal, &job).await?;
     let message = "The schema does not take PATCH: GET it, change it, and PUT the whole document.";
-    let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, Refusal::MethodNotAllowed, message).into_response();
+    let mut response =
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, Refusal::MethodNotAllowed, message).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,PUT,DELETE"));
     Ok(response)
 }

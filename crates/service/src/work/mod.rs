@@ -35,8 +35,8 @@ use rollcall_store::Store;
 use tokio::sync::mpsc;
 
 pub(crate) use ask::{Asker, NoAnswer};
-pub(crate) use unique::{Offer, narrow};
 use domain::{Event, Worker};
+pub(crate) use unique::{Offer, narrow};
 
 /// What the workers need from outside.
 pub struct WorkOptions {
