@@ -113,9 +113,9 @@ async fn known(
 async fn show(tx: &mut Transaction<'_>, persons: &str, state: OperationState) -> Result<(), Error> {
     let code = (state == OperationState::Staged).then(|| i64::from(Code::BudgetSpent.number()));
     tx.run(
-        sql!("update operation set state = $2, code = $3 where id in (select o.id from " (rows 1: v blob) " r" then
-             "person p on p.uuid = r.v" then
-             "operation o on o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10)"),
+        sql!("update operation set state = $2, code = $3 where id in (select o.id from " (rows 1: v blob) " r"
+             (each person as p, "p.uuid = r.v")
+             (each operation as o, "o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10") ")"),
         args![persons, state.number(), code],
     )
     .await

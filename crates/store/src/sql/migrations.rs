@@ -5,7 +5,7 @@ use sqlx::{PgPool, SqlSafeStr, SqlitePool};
 
 use crate::Error;
 
-/// (version, what it does, SQL)
+/// (version, what it does, SQL). A step may be one engine's alone; its number is used up in both.
 type Step = (i64, &'static str, &'static str);
 
 const SQLITE: &[Step] = &[
@@ -33,6 +33,7 @@ const POSTGRES: &[Step] = &[
     (9, "job schema", include_str!("../../migrations/postgres/0009_job_schema.sql")),
     (10, "sweep", include_str!("../../migrations/postgres/0010_sweep.sql")),
     (11, "asks", include_str!("../../migrations/postgres/0011_asks.sql")),
+    (12, "due order", include_str!("../../migrations/postgres/0012_due_order.sql")),
 ];
 
 /// Brings the schema of an SQLite file up to date.

@@ -52,8 +52,8 @@ pub(super) async fn lock_persons(
     }
     tx.rows(
         sql!("select p.id from person p where p.id in ( \
-                  select q.id from " (rows 1: v blob) " r join person q on q.uuid = r.v \
-                  union select w.person from " (rows 2: job text, v text)
+                  select q.id from " (rows 1: v blob) " r" (each person as q, "q.uuid = r.v")
+                  "union select w.person from " (rows 2: job text, v text)
                   " r join job j on j.name = r.job join waiting w on w.job = j.id and w.manager = r.v) \
               order by p.id" exclusive_p),
         args![ids(persons.map(|id| id.0))?, linked],

@@ -75,9 +75,9 @@ impl UniqueValues for SqlStore {
             .map(|(n, key)| Place { n, attribute: &key.attribute, folded: &key.folded })
             .collect();
         let sql = sql!("select r.n, p.uuid as person from " (rows 1: n int, attribute text, folded text)
-             " r join tenant t on t.uuid = $2" then "unique_value v on v.tenant = t.id and v.domain = $3 \
-                 and v.attribute = r.attribute and v.folded = r.folded and (v.until is null or v.until > $4) \
-             left join person p on p.id = v.person order by r.n");
+             " r join tenant t on t.uuid = $2" (each unique_value as v, "v.tenant = t.id and v.domain = $3 \
+                 and v.attribute = r.attribute and v.folded = r.folded and (v.until is null or v.until > $4)")
+             "left join person p on p.id = v.person order by r.n");
         let args = args![batch(&rows)?, tenant.0, domain.to_lowercase(), now];
         let rows = self.db.rows("looking for taken values", sql, args).await?;
         let read = |row: &super::Row| {
@@ -122,8 +122,8 @@ impl UniqueValues for SqlStore {
 async fn numbers(tx: &mut Transaction<'_>, tenant: i64, wanted: &[Wanted]) -> Result<HashMap<PersonId, i64>, Error> {
     let rows = tx
         .rows(
-            sql!("select p.uuid, p.id from " (rows 1: v blob) " r" then
-                 "person p on p.uuid = r.v and p.tenant + 0 = $2"),
+            sql!("select p.uuid, p.id from " (rows 1: v blob) " r"
+                 (each person as p, "p.uuid = r.v and p.tenant + 0 = $2")),
             args![ids(wanted.iter().map(|wanted| wanted.person.0))?, tenant],
         )
         .await?;
@@ -167,8 +167,8 @@ async fn standing(
     let rows = tx
         .rows(
             sql!("select v.attribute, v.folded, v.person, v.state from " (rows 1: attribute text, folded text)
-                 " r" then "unique_value v on v.tenant = $2 and v.domain = $3 and v.attribute = r.attribute \
-                     and v.folded = r.folded"),
+                 " r" (each unique_value as v, "v.tenant = $2 and v.domain = $3 and v.attribute = r.attribute \
+                     and v.folded = r.folded")),
             args![batch(&keys.into_iter().collect::<Vec<_>>())?, *tenant, domain.as_str()],
         )
         .await?;
@@ -234,8 +234,8 @@ async fn give(
         .collect();
     tx.run(
         sql!("delete from unique_value where id in (select v.id from " (rows 1: person int, attribute text, folded text)
-             " r" then "unique_value v on v.person = r.person and v.attribute = r.attribute and v.folded <> r.folded \
-                 where v.tenant = $2 and v.domain = $3 and v.state = 0)"),
+             " r" (each unique_value as v, "v.person = r.person and v.attribute = r.attribute and v.folded <> r.folded \
+                 and v.tenant = $2 and v.domain = $3 and v.state = 0") ")"),
         args![batch(&all)?, *tenant, domain.as_str()],
     )
     .await?;
@@ -271,18 +271,18 @@ pub(super) async fn record(
     if !batch_of.linked.is_empty() {
         tx.run(
             sql!("update unique_value set state = 1, until = null where id in (select v.id from "
-                 (rows 1: job text, v text) " r" then "job j on j.name = r.job" then
-                 "person p on p.job = j.id and p.folded = r.v and p.tenant = $2" then
-                 "unique_value v on v.person = p.id and v.state <> 1)"),
+                 (rows 1: job text, v text) " r" then "job j on j.name = r.job"
+                 (each person as p, "p.job = j.id and p.folded = r.v and p.tenant = $2")
+                 (each unique_value as v, "v.person = p.id and v.state <> 1") ")"),
             args![linked, tenant],
         )
         .await?;
     }
     if !batch_of.released.is_empty() {
         tx.run(
-            sql!("delete from unique_value where id in (select v.id from " (rows 1: v blob) " r" then
-                 "person p on p.uuid = r.v and p.tenant + 0 = $2" then
-                 "unique_value v on v.person = p.id and v.state = 0)"),
+            sql!("delete from unique_value where id in (select v.id from " (rows 1: v blob) " r"
+                 (each person as p, "p.uuid = r.v and p.tenant + 0 = $2")
+                 (each unique_value as v, "v.person = p.id and v.state = 0") ")"),
             args![ids(batch_of.released.iter().map(|id| id.0))?, tenant],
         )
         .await?;
@@ -303,9 +303,9 @@ async fn quarantine(tx: &mut Transaction<'_>, tenant: i64, rows: &str) -> Result
     tx.run(
         sql!("update unique_value set state = 2, until = (select max(x.until) from "
              (rows 1: person blob, until int) " x" then "person p on p.uuid = x.person and p.id = unique_value.person) \
-                 where id in (select v.id from " (rows 1: person blob, until int) " x" then
-             "person p on p.uuid = x.person and p.tenant + 0 = $2" then
-             "unique_value v on v.person = p.id and v.state < 2)"),
+                 where id in (select v.id from " (rows 1: person blob, until int) " x"
+             (each person as p, "p.uuid = x.person and p.tenant + 0 = $2")
+             (each unique_value as v, "v.person = p.id and v.state < 2") ")"),
         args![rows, tenant],
     )
     .await

@@ -77,7 +77,7 @@ impl Work for SqlStore {
 
     async fn persons_by_key(&self, job: &JobId, keys: &[String]) -> Result<Vec<PersonUpdate>, Error> {
         let sql = sql!("select " person " from " (rows 2: v text)
-                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.folded = r.v");
+                 " r" then "job j on j.name = $1" (each person as p, "p.job = j.id and p.folded = r.v"));
         let args = args![job.as_str(), texts(keys.iter().map(String::as_str))?];
         self.db.rows("reading persons", sql, args).await?.iter().map(read_person).collect()
     }
@@ -88,15 +88,15 @@ impl Work for SqlStore {
 
     async fn persons_by_id(&self, persons: &[PersonId]) -> Result<Vec<PersonUpdate>, Error> {
         let sql = sql!("select " person " from " (rows 1: v blob)
-                 " r" then "person p on p.uuid = r.v" then "job j on j.id = p.job");
+                 " r" (each person as p, "p.uuid = r.v") then "job j on j.id = p.job");
         let rows = self.db.rows("reading persons", sql, args![ids(persons.iter().map(|id| id.0))?]).await?;
         rows.iter().map(read_person).collect()
     }
 
     async fn links(&self, job: &JobId, keys: &[String]) -> Result<Vec<(String, ObjectGuid)>, Error> {
         let sql = sql!("select p.folded, p.link_guid from " (rows 2: v text)
-                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.folded = r.v \
-                 where p.link_guid is not null");
+                 " r" then "job j on j.name = $1" (each person as p, "p.job = j.id and p.folded = r.v")
+                 "where p.link_guid is not null");
         let args = args![job.as_str(), texts(keys.iter().map(String::as_str))?];
         let rows = self.db.rows("reading links", sql, args).await?;
         rows.iter().map(|row| Ok((row.text("folded")?, ObjectGuid(row.uuid("link_guid")?)))).collect()
@@ -104,7 +104,7 @@ impl Work for SqlStore {
 
     async fn linked_to(&self, job: &JobId, guids: &[ObjectGuid]) -> Result<Vec<(ObjectGuid, PersonId)>, Error> {
         let sql = sql!("select p.link_guid, p.uuid from " (rows 2: v blob)
-                 " r" then "job j on j.name = $1" then "person p on p.job = j.id and p.link_guid = r.v");
+                 " r" then "job j on j.name = $1" (each person as p, "p.job = j.id and p.link_guid = r.v"));
         let args = args![job.as_str(), ids(guids.iter().map(|guid| guid.0))?];
         let rows = self.db.rows("looking whose accounts are", sql, args).await?;
         rows.iter().map(|row| Ok((ObjectGuid(row.uuid("link_guid")?), PersonId(row.uuid("uuid")?)))).collect()
@@ -148,9 +148,9 @@ impl Work for SqlStore {
         let sql = sql!("select o.id, u.uuid as upload, j.name as job, o.method, \
                      coalesce(o.external_id, o.folded) as external_id, o.state, o.lane, o.version, o.data, \
                      p.uuid as person from "
-                 (rows 1: v blob) " r" then "person p on p.uuid = r.v" then
-                 "operation o on o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10" then
-                 "upload u on u.id = o.id / 1024" then "job j on j.id = o.job order by o.id");
+                 (rows 1: v blob) " r" (each person as p, "p.uuid = r.v")
+                 (each operation as o, "o.job = p.job and o.person = p.id and o.state > 0 and o.state < 10")
+                 (each upload as u, "u.id = o.id / 1024") then "job j on j.id = o.job order by o.id");
         let rows = self.db.rows("reading open operations", sql, args![ids(persons.iter().map(|id| id.0))?]).await?;
         rows.iter().map(read_open_operation).collect()
     }
