@@ -8,6 +8,7 @@
 )]
 
 mod contend;
+mod plans;
 mod support;
 
 use std::path::Path;

@@ -54,7 +54,7 @@ pub(super) async fn lock_persons(
         sql!("select p.id from person p where p.id in ( \
                   select q.id from " (rows 1: v blob) " r" (each person as q, "q.uuid = r.v")
                   "union select w.person from " (rows 2: job text, v text)
-                  " r join job j on j.name = r.job join waiting w on w.job = j.id and w.manager = r.v) \
+                  " r join job j on j.name = r.job" (each waiting as w, "w.job = j.id and w.manager = r.v") ") \
               order by p.id" exclusive_p),
         args![ids(persons.map(|id| id.0))?, linked],
     )
@@ -148,7 +148,7 @@ pub(super) async fn record(db: &Db, lease: &Lease, batch: &RecordBatch, now: Tim
         tx.run(
             sql!("update person set due = $2 where (due is null or due > $2) and tenant = $3 and id in ( \
                       select w.person from " (rows 1: job text, v text)
-                  " r join job j on j.name = r.job join waiting w on w.job = j.id and w.manager = r.v)"),
+                  " r join job j on j.name = r.job" (each waiting as w, "w.job = j.id and w.manager = r.v") ")"),
             args![linked, now, tenant],
         )
         .await?;

@@ -61,9 +61,15 @@ impl Cluster {
 
     /// URL of a new, empty database.
     pub(crate) async fn database(&self) -> String {
+        self.copy_of(&self.url_of("template1")).await
+    }
+
+    /// URL of a new database like this one, to which nobody may be connected.
+    pub(crate) async fn copy_of(&self, url: &str) -> String {
+        let template = url.split(['/', '?']).nth(3).unwrap();
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut connection = self.connect().await;
-        connection.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+        connection.execute(AssertSqlSafe(format!("create database {name} template {template}"))).await.unwrap();
         connection.close().await.unwrap();
         self.url_of(&name)
     }
@@ -78,8 +84,12 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-        panic!("the server does not answer: {last:?}\n{log}");
+        panic!("the server does not answer: {last:?}\n{}", self.log());
+    }
+
+    /// What the server has to tell.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 }
 
