@@ -90,11 +90,14 @@ pub(crate) fn key_of(object: &Map<String, Value>, name: &str) -> Option<String> 
 fn entry<'a>(object: &'a Map<String, Value>, name: &str) -> Option<(&'a String, &'a Value)> {
     let mut like = None;
     for (key, value) in object {
-        if key.len() == name.len() && key.eq_ignore_ascii_case(name) {
-            if key == name {
-                return Some((key, value));
-            }
-            like = like.or(Some((key, value)));
+        if key.len() != name.len() {
+            continue;
+        }
+        if key == name {
+            return Some((key, value));
+        }
+        if like.is_none() && key.eq_ignore_ascii_case(name) {
+            like = Some((key, value));
         }
     }
     like
