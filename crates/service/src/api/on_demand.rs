@@ -133,13 +133,14 @@ fn pair(base: &str, mut told: Vec<Told>) -> KeyValuePair {
 }
 
 async fn would(state: &AppState, caller: &Caller, job: &Job, persons: &[String]) -> Result<Vec<Told>, ApiError> {
+    let rules = preview::Rules::new(job, None)?;
     let asker = preview::asker(state, caller, job).await?;
     let subjects = of_persons(&*state.store, job, persons, &asker.controller).await?;
     let audit = state.audit(caller, "job.preview", job.id.as_str(), &json!({ "persons": persons.len() }));
     state.store.note_audit(caller.tenant, &audit).await?;
     let shown = Shown::Everybody;
     let answer: PreviewAnswer =
-        preview::run(state, caller, job, None, &asker, subjects, Taken::default(), shown).await?;
+        preview::run(state, caller, job, &rules, &asker, subjects, Taken::default(), shown).await?;
     let now = moment::seconds(state.clock.now());
     Ok(answer.value.iter().map(|person| previewed(person, &now)).collect())
 }

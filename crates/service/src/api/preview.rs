@@ -36,19 +36,19 @@ pub(crate) async fn preview(
     let request: PreviewRequest = serde_json::from_slice(text)
         .map_err(|error| ApiError::bad_request(format!("The body cannot be read: {error}")))?;
     let mode = Mode::of(&request)?;
-    let config = tried(&request, &job)?;
+    let rules = Rules::new(&job, tried(&request, &job)?)?;
     let asker = asker(&state, &caller, &job).await?;
     let (subjects, next) = subjects(&state, &job, &asker, &request, &bytes, mode).await?;
     let audit = state.audit(
         &caller,
         "job.preview",
         job.id.as_str(),
-        &json!({ "persons": subjects.len(), "schema": config.is_some() }),
+        &json!({ "persons": subjects.len(), "schema": request.schema.is_some() }),
     );
     state.store.note_audit(caller.tenant, &audit).await?;
     let shown = if request.all { Shown::Everybody } else { Shown::Changed };
     let taken = Taken::new(&request.taken);
-    let answer = run(&state, &caller, &job, config.as_ref(), &asker, subjects, taken, shown).await?;
+    let answer = run(&state, &caller, &job, &rules, &asker, subjects, taken, shown).await?;
     Ok(Json(PreviewAnswer { next: next.map(|row| row.to_string()), ..answer }))
 }
 
@@ -135,6 +135,33 @@ fn tried(request: &PreviewRequest, job: &Job) -> Result<Option<JobConfig>, ApiEr
     Ok(Some(converted.config))
 }
 
+/// What a preview goes by. Made before an agent is looked for: a schema is as broken without one.
+pub(super) struct Rules {
+    config: JobConfig,
+    prepared: Prepared,
+    mappings: Mappings,
+}
+
+impl Rules {
+    /// The job's own, unless others are tried.
+    pub(super) fn new(job: &Job, tried: Option<JobConfig>) -> Result<Self, ApiError> {
+        // What the directory refused under the job's own mappings it may take under others.
+        let (mappings, version, config) = match tried {
+            Some(config) => (Mappings::Tried, job.schema_version + 1, config),
+            None => (Mappings::Own, job.schema_version, job.config.clone()),
+        };
+        let domain = job.config.domain.as_deref().unwrap_or_default();
+        let prepared = Prepared::new(&config, version, domain).map_err(|problems| {
+            let said = problems.iter().map(|problem| match &problem.hint {
+                Some(hint) => format!("mapping of {}: {}; {hint}", problem.target, problem.message),
+                None => format!("mapping of {}: {}", problem.target, problem.message),
+            });
+            ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, said.collect::<Vec<_>>().join(". "))
+        })?;
+        Ok(Self { config, prepared, mappings })
+    }
+}
+
 /// The agent that is to be asked.
 pub(super) async fn asker(state: &AppState, caller: &Caller, job: &Job) -> Result<Asker, ApiError> {
     let Some(domain) = job.config.domain.as_deref() else {
@@ -154,36 +181,22 @@ pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
     job: &Job,
-    tried: Option<&JobConfig>,
+    rules: &Rules,
     asker: &Asker,
     subjects: Vec<Subject>,
     taken: Taken,
     shown: Shown,
 ) -> Result<PreviewAnswer, ApiError> {
-    let config = tried.unwrap_or(&job.config);
-    let domain = job.config.domain.as_deref().unwrap_or_default();
-    // What the directory refused under the job's own mappings it may take under others.
-    let (mappings, version) = match tried {
-        Some(_) => (Mappings::Tried, job.schema_version + 1),
-        None => (Mappings::Own, job.schema_version),
-    };
-    let prepared = Prepared::new(config, version, domain).map_err(|problems| {
-        let said = problems.iter().map(|problem| match &problem.hint {
-            Some(hint) => format!("mapping of {}: {}; {hint}", problem.target, problem.message),
-            None => format!("mapping of {}: {}", problem.target, problem.message),
-        });
-        ApiError::new(StatusCode::BAD_REQUEST, Refusal::SchemaInvalid, said.collect::<Vec<_>>().join(". "))
-    })?;
     let preview = Preview {
         store: &*state.store,
         tenant: caller.tenant,
         job,
-        config,
-        prepared: &prepared,
+        config: &rules.config,
+        prepared: &rules.prepared,
         secret: state.secrets.of(&job.id),
         asker,
         now: state.clock.now(),
-        mappings,
+        mappings: rules.mappings,
     };
     Ok(preview.run(subjects, taken, shown).await?)
 }

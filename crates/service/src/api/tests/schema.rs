@@ -8,7 +8,6 @@ use rollcall_model::ids::{JobId, TenantId};
 use rollcall_model::schema::{Attribute, Class, Schema, Syntax};
 use serde_json::{Value, json};
 
-use super::persons::with_persons;
 use super::world::{Answer, Call, World};
 use crate::api::access::{Caller, Reach};
 use crate::api::schema::save_settings;
@@ -367,9 +366,10 @@ async fn settings_answer_for_their_own_faults_only() {
     assert!(again.error().1.contains("lastLogon"), "{again:?}");
 }
 
+/// No agent is there to be asked, nor needed.
 #[tokio::test]
 async fn a_preview_refuses_a_broken_schema_as_a_save_does() {
-    let world = with_persons(&["Buyer"]).await;
+    let world = World::new().await;
     let preview = format!("/rollcall/v1/jobs/{}/preview", world.job);
     let mut broken = schema(&world).await;
     mappings(&mut broken).push(expression("description", "ToLowr([title])"));
