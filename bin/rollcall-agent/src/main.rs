@@ -81,7 +81,10 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(config) = arguments.command.connects_by() {
         begin_again_for_kerberos(&load(config)?)?;
     }
-    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    // The allocator keeps a heap for each thread, with a high-water mark of its own, and the agent waits for others far
+    // more than it computes: a second worker costs memory and hand-overs, and wins nothing.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         match arguments.command {
             Command::Enroll { config, token, name } => work::enroll(&load(&config)?, token, name).await?,
