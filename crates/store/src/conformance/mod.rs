@@ -34,6 +34,10 @@ use crate::Store;
 /// A behaviour, checked on an empty store.
 pub type Case = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
+/// Tables that grow with people or with time. Names of their indexes begin with theirs.
+pub const LARGE_TABLES: [&str; 8] =
+    ["person", "operation", "log", "upload", "upload_body", "waiting", "idempotency", "unique_value"];
+
 macro_rules! cases {
     ($($module:ident :: $name:ident,)*) => {
         /// Every behaviour by name.

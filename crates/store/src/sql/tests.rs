@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::SqlStore;
-use crate::conformance;
+use crate::conformance::{self, LARGE_TABLES};
 
-/// Tables that grow with people or with time, and those of their indexes that do.
-const LARGE: [&str; 8] =
-    ["person", "operation", "log", "upload", "upload_body", "waiting", "idempotency", "unique_value"];
-
-/// Other names that our statements give these tables.
+/// Other names that our statements give the large tables.
 const ALIASES: [&str; 10] = ["p", "q", "o", "l", "u", "w", "m", "h", "v", "older"];
 
 /// Reads of all that a job or tenant has, and why that is right: sums count rows in an index and read no row
@@ -51,7 +47,7 @@ fn scans_large(step: &str) -> bool {
         _ => return false,
     };
     let name = rest.split(' ').next().unwrap_or_default();
-    let is_large = LARGE.contains(&name) || ALIASES.contains(&name);
+    let is_large = LARGE_TABLES.contains(&name) || ALIASES.contains(&name);
     reads && is_large && !ALLOWED.iter().any(|allowed| rest.contains(allowed))
 }
 
