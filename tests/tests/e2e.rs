@@ -7,6 +7,7 @@ mod e2e {
     mod doctor;
     mod faults;
     mod hostile;
+    mod huge_pages;
     mod kill_points;
     mod lab;
     mod notify;

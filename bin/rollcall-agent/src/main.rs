@@ -75,6 +75,10 @@ impl Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    // The allocator asks for huge pages, and the kernel would make 2 MiB resident, minutes later, where a few KiB are used.
+    // A kernel without them refuses, and gives none either.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // Every user of TLS here names its provider; this is for libraries that ask for a default.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();

@@ -61,6 +61,10 @@ enum ConfigCommand {
 }
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages, and the kernel would make 2 MiB resident, minutes later, where a few KiB are used.
+    // A kernel without them refuses, and gives none either.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments = Arguments::parse();
     // One crypto provider for everything: whatever builds its TLS without naming one gets this.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
